@@ -1,0 +1,167 @@
+package airhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
+
+	"github.com/airhook-go/airhook/internal/refresh"
+)
+
+const loginTimeout = 30 * time.Second
+
+// credentials keeps one fresh credential for everything that a login reads; ids that mean the same share it.
+type credentials struct {
+	cfg Config
+
+	mu     sync.Mutex
+	values map[string]*refresh.Value[Credential]
+	closed bool
+}
+
+// login returns the way to log in of a target, or why there is none.
+func (c *credentials) login(t Target) (Login, error) {
+	invalid := func(text, hint string) error {
+		return &Error{ID: t.ID, Stage: StageCredential, Kind: ErrInvalid, Err: errors.New(text), Hint: hint}
+	}
+	if t.Refused != "" {
+		return nil, invalid(t.Refused, "put keys into an aws connection and name it in aws_conn_id")
+	}
+	if t.Method == MethodPassword {
+		return func(context.Context, Target) (Credential, error) {
+			return Credential{User: t.User, Password: t.password}, nil
+		}, nil
+	}
+	login, ok := c.cfg.Logins[t.Method]
+	if !ok {
+		return nil, invalid(fmt.Sprintf("this client has no login %s", t.Method), "build the client with package defaults, or give Config.Logins")
+	}
+	return login, nil
+}
+
+// source is where the sessions of one target get their credentials.
+type source struct {
+	id    string
+	fixed Credential                 // of a password
+	value *refresh.Value[Credential] // of any other login; nil for a password
+	err   error                      // why there is no way to log in
+}
+
+func (s *source) get(ctx context.Context) (Credential, error) {
+	if s.value == nil {
+		return s.fixed, s.err
+	}
+	cred, err := s.value.Get(ctx)
+	switch {
+	case err == nil:
+		return cred, nil
+	case ctx.Err() != nil: // only this caller's wait ended
+		err = cancelled(ctx)
+	case errors.Is(err, refresh.ErrClosed):
+		err = errClosed
+	}
+	var e *Error
+	errors.As(about(s.id, StageCredential, err), &e)
+	e.ID = s.id // the login may have been for another id that means the same
+	return Credential{}, e
+}
+
+// cancelled says that the caller gave up.
+func cancelled(ctx context.Context) *Error {
+	return &Error{Kind: ErrCancelled, Err: fmt.Errorf("cancelled: %w", context.Cause(ctx))}
+}
+
+func (s *source) drop(cred Credential) {
+	if s.value != nil {
+		s.value.Drop(cred)
+	}
+}
+
+// source returns the source of a target; targets that mean the same login share its value.
+func (c *credentials) source(t Target) *source {
+	login, err := c.login(t)
+	if err != nil || t.Method == MethodPassword {
+		return &source{id: t.ID, fixed: Credential{User: t.User, Password: t.password}, err: err}
+	}
+	key := t.key()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return &source{id: t.ID, err: errClosed}
+	}
+	if c.values == nil {
+		c.values = map[string]*refresh.Value[Credential]{}
+	}
+	v, ok := c.values[key]
+	if !ok {
+		v = refresh.New(func(ctx context.Context) (Credential, time.Time, error) {
+			cred, err := login(ctx, t)
+			return cred, cred.Expires, err
+		}, refresh.Options{Timeout: loginTimeout, Logger: c.cfg.Logger, Name: t.ID, Permanent: permanent})
+		c.values[key] = v
+	}
+	return &source{id: t.ID, value: v}
+}
+
+// permanent reports failures that trying again soon does not heal.
+func permanent(err error) bool {
+	return slices.ContainsFunc([]error{ErrInvalid, ErrNotFound, ErrAccessDenied, ErrClusterNotFound, ErrWorkgroupNotFound}, func(kind error) bool { return errors.Is(err, kind) })
+}
+
+func (c *credentials) close() {
+	c.mu.Lock()
+	values := c.values
+	c.values, c.closed = nil, true
+	c.mu.Unlock()
+	for _, v := range values {
+		v.Close()
+	}
+}
+
+// key holds everything that a login reads. Its parts are quoted, so that no two targets share one by accident.
+func (t Target) key() string {
+	return fmt.Sprintf("%q %q %d %q %q %q %q %q %q %t %s %q %q %q %q", t.Method, t.SignHost, t.SignPort, t.User, t.Database, t.Region, t.Cluster,
+		t.Workgroup, strings.Join(t.DBGroups, "\x00"), t.AutoCreate, t.Duration, t.AWSConnID, t.Profile, t.RoleARN, t.Principal)
+}
+
+// tracer drops a credential that the database rejected, also for sessions that the pool opens by itself, and lets the
+// configured tracer see the rest.
+func (s *source) tracer(theirs pgx.QueryTracer) pgx.QueryTracer {
+	switch {
+	case s.value == nil:
+		return theirs
+	case theirs == nil:
+		return dropTracer{s}
+	}
+	return multitracer.New(dropTracer{s}, theirs)
+}
+
+type dropTracer struct{ source *source }
+
+type triedKey struct{}
+
+func (d dropTracer) TraceConnectStart(ctx context.Context, data pgx.TraceConnectStartData) context.Context {
+	return context.WithValue(ctx, triedKey{}, NewSecret(data.ConnConfig.Password))
+}
+
+func (d dropTracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
+	if !rejected(data.Err) {
+		return
+	}
+	tried, _ := ctx.Value(triedKey{}).(Secret)
+	if cred, ok := d.source.value.Peek(); ok && cred.Password == tried {
+		d.source.value.Drop(cred)
+	}
+}
+
+func (d dropTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+func (d dropTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}

@@ -1,0 +1,381 @@
+package airhook
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/puddle/v2"
+)
+
+// Config is what a Client is built from. Only Registry is required.
+type Config struct {
+	Registry Registry
+	// Logins are the ways to log in by Target.Method; the password is built in.
+	Logins map[string]Login
+	// Resolve fills in what only AWS knows of a target: its region and principal, and its endpoint when only a cluster
+	// or workgroup is named. nil: the region comes from extras and the endpoint's name.
+	Resolve func(ctx context.Context, t Target) (Target, error)
+	// Identify asks AWS who a target's login is, for Explain and errors. nil: nobody knows.
+	Identify func(ctx context.Context, t Target) (Identity, error)
+	// Route says how a host and port are reached when not by DNS, and which roots prove it: the dev stack's dial map.
+	Route func(host string, port int) (Route, bool)
+	// DialFunc opens network connections; nil is net.Dialer with the target's keepalive.
+	DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+	// Tracer sees queries; nil: nobody does.
+	Tracer pgx.QueryTracer
+	// Logger hears what someone should look at; nil is silent.
+	Logger *slog.Logger
+	// OnClose runs at the end of Close, for what the Registry keeps open; nil: nothing.
+	OnClose func()
+}
+
+// Route is another way to a host: the address to dial and the only roots to trust there.
+type Route struct {
+	Address string
+	Roots   *x509.CertPool
+}
+
+// Client opens named connections. It owns their pools and credentials, and is safe for concurrent use. Close it when
+// done.
+type Client struct {
+	cfg   Config
+	creds credentials
+
+	opened atomic.Pointer[map[string]*entry] // those of entries that are ready, to be read without the lock
+
+	mu      sync.Mutex
+	entries map[string]*entry
+	closed  bool
+	closing sync.WaitGroup
+}
+
+// entry is one opened id. done is closed when target, pool and err are final.
+type entry struct {
+	done   chan struct{}
+	cancel context.CancelFunc // ends the opening
+	target Target
+	config *pgxpool.Config
+	pool   *pgxpool.Pool
+	source *source
+	err    error
+	ready  bool // opened without an error; guarded by Client.mu
+}
+
+var errClosed = &Error{Kind: ErrInvalid, Err: errors.New("the client is closed")}
+
+// New returns a client. It opens nothing yet. A missing Registry is ErrInvalid.
+func New(cfg Config) (*Client, error) {
+	if cfg.Registry == nil {
+		return nil, &Error{Kind: ErrInvalid, Err: errors.New("a client needs a registry")}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{cfg: cfg, creds: credentials{cfg: cfg}, entries: map[string]*entry{}}
+	c.publish()
+	return c, nil
+}
+
+// Get returns the connection of that id. An unknown id is ErrNotFound, with the nearest ids as hint.
+func (c *Client) Get(ctx context.Context, id string) (Connection, error) {
+	conn, err := c.cfg.Registry.Get(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		if l, ok := c.cfg.Registry.(Lister); ok {
+			err = notFound(id, ids(ctx, l))
+		}
+	}
+	return conn, about(id, "", err)
+}
+
+// List yields what the registry holds; an entry that cannot be read comes as its error. A registry that cannot list
+// yields nothing.
+func (c *Client) List(ctx context.Context) iter.Seq2[Connection, error] {
+	if l, ok := c.cfg.Registry.(Lister); ok {
+		return l.List(ctx)
+	}
+	return func(func(Connection, error) bool) {}
+}
+
+// Put stores a connection and closes what was open under its id, so that the next use sees the change. A registry that
+// cannot be changed is ErrReadOnly.
+func (c *Client) Put(ctx context.Context, conn Connection) error {
+	e, ok := c.cfg.Registry.(Editor)
+	if !ok {
+		return &Error{ID: conn.ID, Kind: ErrReadOnly, Err: errors.New("the registry cannot be changed")}
+	}
+	if err := e.Put(ctx, conn); err != nil {
+		return about(conn.ID, "", err)
+	}
+	c.forget(conn.ID)
+	return nil
+}
+
+// Delete removes a connection and closes what was open under its id.
+func (c *Client) Delete(ctx context.Context, id string) error {
+	e, ok := c.cfg.Registry.(Editor)
+	if !ok {
+		return &Error{ID: id, Kind: ErrReadOnly, Err: errors.New("the registry cannot be changed")}
+	}
+	if err := e.Delete(ctx, id); err != nil {
+		return about(id, "", err)
+	}
+	c.forget(id)
+	return nil
+}
+
+// forget closes the pools of an id and of those that log in with it. One that is just being opened may have seen the
+// old connection, so it goes too; Acquire opens anew when its pool was closed under it.
+func (c *Client) forget(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for known, e := range c.entries {
+		if known == id || !e.ready || e.target.AWSConnID == id {
+			delete(c.entries, known)
+			c.closing.Go(e.close)
+		}
+	}
+	c.publish()
+}
+
+// publish makes a new map of what is ready; the caller holds the lock, or is the only one.
+func (c *Client) publish() {
+	ready := maps.Clone(c.entries)
+	maps.DeleteFunc(ready, func(_ string, e *entry) bool { return !e.ready })
+	c.opened.Store(&ready)
+}
+
+// close waits until the entry is open and its sessions have been returned.
+func (e *entry) close() {
+	if <-e.done; e.pool != nil {
+		e.pool.Close()
+	}
+}
+
+// Target returns what an id means, resolved: with region, identifiers and endpoint.
+func (c *Client) Target(ctx context.Context, id string) (Target, error) {
+	e, err := c.open(ctx, id)
+	if err != nil {
+		return Target{}, err
+	}
+	return e.target, nil
+}
+
+// Credential returns the credential that a new session of this id would use now, from the cache when it is fresh.
+func (c *Client) Credential(ctx context.Context, id string) (Credential, error) {
+	e, err := c.open(ctx, id)
+	if err != nil {
+		return Credential{}, err
+	}
+	return e.source.get(ctx)
+}
+
+// Pool returns the shared pool for id, opening it on first use. The Client owns it; do not close it. Each new session
+// gets a credential that is fresh then; open sessions outlive theirs. When the database rejects a credential it is
+// dropped, and the next session signs anew; Acquire does that at once.
+func (c *Client) Pool(ctx context.Context, id string) (*pgxpool.Pool, error) {
+	e, err := c.open(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return e.pool, nil
+}
+
+// Acquire returns a session of id's pool. Release it when done. A login that the database rejects is tried once more
+// with a new credential. Errors are *Error with stage and kind.
+func (c *Client) Acquire(ctx context.Context, id string) (*pgxpool.Conn, error) {
+	e, err := c.open(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := e.pool.Acquire(ctx)
+	if errors.Is(err, puddle.ErrClosedPool) || errors.Is(err, context.Canceled) && ctx.Err() == nil { // Put or Delete closed it since
+		if e, err = c.open(ctx, id); err != nil {
+			return nil, err
+		}
+		conn, err = e.pool.Acquire(ctx)
+	}
+	if rejected(err) && e.target.Method != MethodPassword {
+		conn, err = e.pool.Acquire(ctx) // the tracer has dropped the credential
+	}
+	if err != nil {
+		return nil, c.explainFailure(ctx, e.target, err)
+	}
+	return conn, nil
+}
+
+// Dial opens one authenticated session to id, outside any pool. params are startup parameters such as
+// application_name; they win over the connection's. Close it when done.
+func (c *Client) Dial(ctx context.Context, id string, params map[string]string) (*pgconn.PgConn, error) {
+	e, err := c.open(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	conn, cred, err := c.dial(ctx, e, params)
+	if rejected(err) && e.target.Method != MethodPassword {
+		e.source.drop(cred)
+		conn, _, err = c.dial(ctx, e, params)
+	}
+	if err != nil {
+		return nil, c.explainFailure(ctx, e.target, err)
+	}
+	return conn, nil
+}
+
+func (c *Client) dial(ctx context.Context, e *entry, params map[string]string) (*pgconn.PgConn, Credential, error) {
+	cred, err := e.source.get(ctx)
+	if err != nil {
+		return nil, cred, err
+	}
+	config := e.config.ConnConfig.Copy()
+	maps.Copy(config.RuntimeParams, params)
+	setCredential(&config.Config, cred)
+	conn, err := pgconn.ConnectConfig(ctx, &config.Config)
+	if err != nil {
+		return nil, cred, err
+	}
+	if err := e.target.set(ctx, conn); err != nil {
+		_ = conn.Close(ctx)
+		return nil, cred, err
+	}
+	return conn, cred, nil
+}
+
+// set runs the target's settings in a new session.
+func (t Target) set(ctx context.Context, conn *pgconn.PgConn) error {
+	ctx, cancel := context.WithTimeout(ctx, t.ConnectTimeout)
+	defer cancel()
+	for _, statement := range t.Session {
+		if err := conn.Exec(ctx, statement).Close(); err != nil {
+			e := &Error{ID: t.ID, Stage: StageLogin, Kind: ErrInvalid, Err: fmt.Errorf("session setting %s: %w", statement, err), Hint: "correct or remove the key in the extra"}
+			var pg *pgconn.PgError
+			if errors.As(err, &pg) {
+				e.SQLState = pg.Code
+			}
+			return e
+		}
+	}
+	return nil
+}
+
+func setCredential(config *pgconn.Config, cred Credential) {
+	config.User, config.Password = cred.User, cred.Password.Reveal()
+}
+
+// open returns the entry of an id, opening it once however many ask; a caller's cancel ends only its own wait.
+func (c *Client) open(ctx context.Context, id string) (*entry, error) {
+	if e, ok := (*c.opened.Load())[id]; ok {
+		return e, nil
+	}
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil, errClosed
+	}
+	e, ok := c.entries[id]
+	if !ok {
+		opening, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		e = &entry{done: make(chan struct{}), cancel: cancel}
+		c.entries[id] = e
+		c.closing.Go(func() {
+			defer cancel()
+			c.fill(opening, id, e)
+		})
+	}
+	c.mu.Unlock()
+	select {
+	case <-e.done:
+		return e, e.err
+	case <-ctx.Done():
+		return nil, about(id, StageTarget, cancelled(ctx))
+	}
+}
+
+// fill opens an entry. A failed one is forgotten, so that the next caller tries again.
+func (c *Client) fill(ctx context.Context, id string, e *entry) {
+	defer close(e.done)
+	e.err = c.build(ctx, id, e)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e.ready = e.err == nil
+	if !e.ready && c.entries[id] == e {
+		delete(c.entries, id)
+	}
+	c.publish()
+}
+
+func (c *Client) build(ctx context.Context, id string, e *entry) error {
+	conn, err := c.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if e.target, err = c.resolve(ctx, conn); err != nil {
+		return err
+	}
+	if e.config, err = c.pgConfig(e.target); err != nil {
+		return about(id, StageTarget, err)
+	}
+	e.source = c.creds.source(e.target)
+	e.config.BeforeConnect = func(ctx context.Context, config *pgx.ConnConfig) error {
+		cred, err := e.source.get(ctx)
+		if err == nil {
+			setCredential(&config.Config, cred)
+		}
+		return err
+	}
+	e.config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return e.target.set(ctx, conn.PgConn()) }
+	e.config.ConnConfig.Tracer = e.source.tracer(c.cfg.Tracer)
+	e.pool, err = pgxpool.NewWithConfig(ctx, e.config)
+	return about(id, StageTarget, err)
+}
+
+// resolve understands a connection and completes it with what only AWS knows.
+func (c *Client) resolve(ctx context.Context, conn Connection) (Target, error) {
+	t, err := conn.Target()
+	if err != nil {
+		return t, about(conn.ID, StageTarget, err)
+	}
+	if c.cfg.Resolve != nil {
+		t, err = c.cfg.Resolve(ctx, t)
+	} else if t.Region == "" && t.endpoint.Region != "" {
+		t.Region, t.RegionFrom = t.endpoint.Region, "endpoint name"
+	}
+	if err != nil {
+		return t, about(conn.ID, StageEndpoint, err)
+	}
+	if t.Port == 0 {
+		t.Port = t.Engine.defaultPort()
+	}
+	if t.Host == "" {
+		return t, &Error{ID: conn.ID, Stage: StageEndpoint, Kind: ErrInvalid, Err: errors.New("the host is missing and nothing looks it up"), Hint: "set host to the endpoint"}
+	}
+	return t, nil
+}
+
+// Close closes every pool and credential, and waits for sessions that are in use to be returned.
+func (c *Client) Close() {
+	c.mu.Lock()
+	c.closed = true
+	for id, e := range c.entries {
+		delete(c.entries, id)
+		e.cancel()
+		c.closing.Go(e.close)
+	}
+	c.publish()
+	c.mu.Unlock()
+	c.creds.close() // first, so that sessions which are just being opened do not wait for AWS
+	c.closing.Wait()
+	if c.cfg.OnClose != nil {
+		c.cfg.OnClose()
+	}
+}

@@ -1,0 +1,10 @@
+// Package refresh keeps one expiring value fresh, such as a token that a database takes for fifteen minutes.
+//
+//	token := refresh.New(sign, refresh.Options{Name: "rds_postgres_iam"})
+//	defer token.Close()
+//	t, err := token.Get(ctx)
+//
+// However many callers ask, one fetch runs; it is asked ahead of expiry, the old value serves while it fails, and who
+// gives up waiting does not end it for the others. Nothing runs while nobody asks. Time is the wall clock's: a laptop
+// that slept wakes up to an expired token. It is not a cache with keys; that is a map of these.
+package refresh

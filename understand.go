@@ -1,0 +1,339 @@
+package airhook
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/airhook-go/airhook/internal/endpoint"
+	"github.com/airhook-go/airhook/internal/extras"
+)
+
+const (
+	defaultConnectTimeout = 10 * time.Second
+	defaultAWSConn        = "aws_default" // Airflow's default for aws_conn_id
+)
+
+// Target says what the connection means: every field and extra understood, listed as ignored, or refused with an
+// ErrInvalid that names it. It looks nothing up; region and endpoint that the extra and the endpoint's name don't tell
+// are left to the resolver of the [Client].
+func (c Connection) Target() (Target, error) {
+	r := newReader(c)
+	t := Target{ID: c.ID, RuntimeParams: map[string]string{"application_name": "airhook"}}
+	r.where(&t)
+	r.method(&t)
+	r.identity(&t)
+	r.names(&t)
+	r.tls(&t)
+	r.network(&t)
+	r.leftovers(&t)
+	r.unused(&t)
+	if err := r.err(); err != nil {
+		return Target{}, err
+	}
+	return t, nil
+}
+
+// where reads host, port and address.
+func (r *reader) where(t *Target) {
+	switch r.conn.Type {
+	case "postgres", "postgresql", "redshift":
+	case "aws":
+		r.Fail("conn_type", errors.New("conn_type aws is an identity, not a database"), "name it as aws_conn_id in the extra of a postgres or redshift connection")
+	case "":
+		r.Fail("conn_type", errors.New("conn_type is missing"), "set conn_type to postgres or redshift")
+	default:
+		r.Fail("conn_type", fmt.Errorf("conn_type %q opens no database session", r.conn.Type), "airhook opens postgres and redshift connections")
+	}
+	t.Host = strings.TrimSpace(r.same("host", r.conn.Host, extras.Host))
+	if bare := strings.TrimSuffix(strings.TrimPrefix(t.Host, "["), "]"); endpoint.IsAddress(bare) {
+		t.Host = bare // IPv6 as a URL has it
+	}
+	t.Address = r.Text(extras.Address)
+	t.endpoint = endpoint.Parse(t.Host)
+	if problem := endpoint.Problem(t.Host); problem != "" {
+		r.Fail("host", fmt.Errorf("host %s", problem), "write the bare host name; port and database have fields of their own")
+	}
+	t.Port = r.port()
+}
+
+func (r *reader) port() int {
+	extra := r.Number(extras.Port, 1, 65535)
+	field := r.conn.Port
+	if !r.conn.Has(FieldPort) {
+		return extra
+	}
+	if field < 1 || field > 65535 {
+		r.Fail("port", fmt.Errorf("port %d is not from 1 to 65535", field), "")
+	}
+	if extra != 0 && extra != field {
+		r.Fail("port", fmt.Errorf("field port is %d and extra %s is %d", field, r.Quoted(extras.Port), extra), "keep one of the two")
+	}
+	return field
+}
+
+// method tells the engine and the way to log in.
+func (r *reader) method(t *Target) {
+	iam, iamGiven := r.Flag(extras.IAM)
+	redshift, redshiftGiven := r.Flag(extras.Redshift)
+	serverless, serverlessGiven := r.Flag(extras.Serverless)
+	if redshift && serverless {
+		r.Fail(r.Key(extras.Serverless), fmt.Errorf("extra %s and %s are both true", r.Quoted(extras.Redshift), r.Quoted(extras.Serverless)), "a cluster is redshift, a workgroup is redshift-serverless: keep the one that is true")
+	}
+	if r.conn.Type == "redshift" && !serverlessGiven && !redshift && t.endpoint.Service == "redshift-serverless" {
+		serverless = true
+	}
+	if r.conn.Type != "redshift" && !redshiftGiven && !serverlessGiven && !redshift && !serverless {
+		r.byEndpoint(t, &redshift, &serverless)
+	}
+	t.Engine = PostgreSQL
+	if r.conn.Type == "redshift" || redshift || serverless {
+		t.Engine = Redshift
+	}
+	// A role without a password means IAM, said or not (Astronomer's "Create an Amazon Redshift connection", IAM role).
+	if !iamGiven && t.Engine == Redshift && r.Text(extras.Role) != "" && r.password().IsZero() {
+		iam = true
+	}
+	switch {
+	case !iam:
+		t.Method = MethodPassword
+	case serverless:
+		t.Method = MethodRedshiftServerless
+	case t.Engine == Redshift:
+		t.Method = MethodRedshift
+	default:
+		t.Method = MethodRDS
+	}
+}
+
+// byEndpoint tells the engine by the endpoint's name when no switch says it.
+func (r *reader) byEndpoint(t *Target, redshift, serverless *bool) {
+	switch t.endpoint.Service {
+	case "redshift":
+		*redshift = true
+	case "redshift-serverless":
+		*serverless = true
+	default:
+		return
+	}
+	t.Warnings = append(t.Warnings, fmt.Sprintf("the host is a %s endpoint: treated as %s although the extra does not say so", t.endpoint.Service, t.endpoint.Service))
+}
+
+func (r *reader) password() Secret {
+	extra := NewSecret(r.Text(extras.Password))
+	if !r.conn.Password.IsZero() && !extra.IsZero() && r.conn.Password != extra {
+		r.Fail("password", errors.New("field password and extra \"password\" differ"), "keep one of the two")
+	}
+	if !r.conn.Password.IsZero() {
+		return r.conn.Password
+	}
+	return extra
+}
+
+// identity reads user, database and who signs.
+func (r *reader) identity(t *Target) {
+	t.User = r.same("login", r.conn.Login, extras.User)
+	t.Database = r.same("schema", r.conn.Schema, extras.Database)
+	if t.Database == "" && t.Engine == Redshift {
+		t.Database = "dev" // what Redshift creates when nobody names one
+		t.Warnings = append(t.Warnings, `no database is named: "dev", Redshift's own default, is used`)
+	}
+	t.Profile, t.RoleARN = r.Text(extras.Profile), r.Text(extras.Role)
+	if r.Has(extras.AWSConn) {
+		t.AWSConnID = r.Text(extras.AWSConn)
+	} else {
+		t.AWSConnID = defaultAWSConn
+	}
+	password := r.password()
+	if t.Method == MethodPassword {
+		t.password, t.AWSConnID = password, ""
+		if t.User == "" {
+			r.Fail("login", errors.New("the login is missing"), "set login to the database user")
+		}
+		return
+	}
+	if !password.IsZero() {
+		t.Warnings = append(t.Warnings, "the password is ignored: iam is on")
+	}
+	if t.User == "" && (t.Method == MethodRDS || t.Method == MethodRedshift && t.RoleARN == "" && t.Profile == "") {
+		r.Fail("login", fmt.Errorf("the login is missing: %s logs in as a database user", t.Method), "set login to the database user that the token is for")
+	}
+}
+
+// names finds region, cluster and workgroup, and what a token is signed for.
+func (r *reader) names(t *Target) {
+	if t.Region = r.Text(extras.Region); t.Region != "" {
+		t.RegionFrom = "extra " + r.Key(extras.Region)
+		if !endpoint.IsRegion(t.Region) {
+			t.Warnings = append(t.Warnings, fmt.Sprintf("%s is %q, which is no region's name", t.RegionFrom, t.Region))
+		}
+	}
+	cluster, workgroup := r.Text(extras.Cluster), r.Text(extras.Workgroup)
+	switch t.Method {
+	case MethodRedshift:
+		t.Cluster = first(cluster, idOf(t.endpoint, "redshift"), firstLabel(t))
+		if t.Cluster == "" {
+			r.Fail("cluster-identifier", errors.New("neither host nor cluster-identifier tells the cluster"), r.switchHint("set host to the cluster's endpoint, or cluster-identifier in the extra"))
+		}
+	case MethodRedshiftServerless:
+		t.Workgroup = first(workgroup, idOf(t.endpoint, "redshift-serverless"), firstLabel(t))
+		if t.Workgroup == "" {
+			r.Fail("workgroup-name", errors.New("neither host nor workgroup-name tells the workgroup"), "set host to the workgroup's endpoint, or workgroup-name in the extra")
+		}
+	default:
+		if t.Host == "" {
+			r.Fail("host", errors.New("the host is missing"), "set host to the database's address")
+		}
+	}
+	t.SignHost = endpoint.CanonicalHost(first(r.Text(extras.SignHost), t.Host))
+	if t.Host != "" && t.Port == 0 {
+		t.Port = t.Engine.defaultPort()
+	}
+	if t.SignPort = r.Number(extras.SignPort, 1, 65535); t.SignPort == 0 {
+		t.SignPort = t.Port
+	}
+}
+
+// switchHint adds to a hint what somebody forgot who named a workgroup and did not say that it is one.
+func (r *reader) switchHint(hint string) string {
+	if r.Has(extras.Workgroup) {
+		return hint + "; a workgroup needs redshift-serverless or is_serverless to be true"
+	}
+	return hint
+}
+
+func (e Engine) defaultPort() int {
+	if e == Redshift {
+		return 5439
+	}
+	return 5432
+}
+
+func first(words ...string) string {
+	for _, w := range words {
+		if w != "" {
+			return w
+		}
+	}
+	return ""
+}
+
+func idOf(e endpoint.Name, service string) string {
+	if e.Service == service {
+		return e.ID
+	}
+	return ""
+}
+
+// firstLabel is Airflow's guess for names that are no AWS endpoints: the host's first label. A VPC endpoint's or an
+// address's would be wrong for certain.
+func firstLabel(t *Target) string {
+	if endpoint.IsAddress(t.Host) || t.Host == "" || t.endpoint.Service != "" {
+		return ""
+	}
+	label, _, _ := strings.Cut(t.Host, ".")
+	t.Warnings = append(t.Warnings, fmt.Sprintf("the host is no AWS endpoint: its first label %q is taken for the identifier", label))
+	return label
+}
+
+var tlsModes = []TLSMode{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+
+// tls reads what libpq's sslmode family says. A token is never sent without TLS.
+func (r *reader) tls(t *Target) {
+	t.TLS = TLS{
+		RootCert: r.Text(extras.RootCert), Cert: r.Text(extras.Cert), Key: r.Text(extras.Key),
+		MinVersion: r.tlsVersion(extras.TLSMin), MaxVersion: r.tlsVersion(extras.TLSMax),
+	}
+	if (t.TLS.Cert == "") != (t.TLS.Key == "") {
+		r.Fail("sslcert", errors.New("extra has one of sslcert and sslkey without the other"), "name both files, or neither")
+	}
+	mode := TLSMode(r.Text(extras.TLSMode))
+	ssl, sslGiven := r.Flag(extras.TLS)
+	if mode == "" {
+		mode = r.defaultMode(t)
+		if sslGiven && !ssl {
+			mode = "disable"
+		}
+	}
+	if !slices.Contains(tlsModes, mode) {
+		r.Fail("sslmode", fmt.Errorf("extra \"sslmode\" is %q", mode), "one of disable, allow, prefer, require, verify-ca, verify-full")
+	}
+	if t.Method != MethodPassword {
+		switch mode {
+		case "disable":
+			r.Fail("sslmode", errors.New("with iam the session needs TLS: a token is never sent in clear, and AWS refuses it"), "remove sslmode (verify-full is the default), or set it to require or stricter")
+		case "allow", "prefer":
+			t.Warnings = append(t.Warnings, fmt.Sprintf("sslmode %s is treated as require: a token is never sent without TLS", mode))
+			mode = "require"
+		}
+	}
+	t.TLS.Mode = mode
+}
+
+// tlsVersion reads libpq's name of a protocol version.
+func (r *reader) tlsVersion(o extras.Option) uint16 {
+	versions := map[string]uint16{"": 0, "TLSv1": tls.VersionTLS10, "TLSv1.1": tls.VersionTLS11, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
+	v, known := versions[r.Text(o)]
+	if !known || o == extras.TLSMax && v != 0 && v < tls.VersionTLS12 {
+		r.Fail(r.Key(o), fmt.Errorf("extra %s is %q", r.Quoted(o), r.Text(o)), "TLSv1.2 or TLSv1.3")
+	}
+	return v
+}
+
+func (r *reader) defaultMode(t *Target) TLSMode {
+	switch {
+	case t.Method != MethodPassword, t.endpoint.Service != "", t.TLS.RootCert != "":
+		return "verify-full"
+	case strings.HasPrefix(t.Host, "/"):
+		return "disable"
+	}
+	return "prefer" // libpq's
+}
+
+func (r *reader) network(t *Target) {
+	t.ConnectTimeout = defaultConnectTimeout
+	if n := r.Number(extras.Timeout, 0, 3600); n > 0 {
+		t.ConnectTimeout = time.Duration(n) * time.Second
+	}
+	alive, given := r.Flag(extras.Alive)
+	t.Keepalive = Keepalive{
+		Off: given && !alive, Count: r.Number(extras.AliveCount, 0, 1000),
+		Idle:     time.Duration(r.Number(extras.AliveIdle, 0, 86400)) * time.Second,
+		Interval: time.Duration(r.Number(extras.AliveEvery, 0, 86400)) * time.Second,
+	}
+	t.DBGroups = r.List(extras.Groups)
+	t.AutoCreate, _ = r.Flag(extras.AutoCreate)
+	t.Duration = time.Duration(r.Number(extras.Duration, 900, 3600)) * time.Second
+}
+
+// unused lists what the extra says that this way to log in has no use for.
+func (r *reader) unused(t *Target) {
+	type rule struct {
+		option extras.Option
+		used   bool
+		why    string
+	}
+	iam := t.Method != MethodPassword
+	for _, u := range []rule{
+		{extras.Redshift, r.conn.Type != "redshift", "conn_type says it"},
+		{extras.Cluster, t.Method == MethodRedshift, "only a Redshift cluster has one"},
+		{extras.Workgroup, t.Method == MethodRedshiftServerless, "only Redshift Serverless has one"},
+		{extras.Groups, t.Method == MethodRedshift, "only GetClusterCredentials takes it"},
+		{extras.AutoCreate, t.Method == MethodRedshift, "only GetClusterCredentials takes it"},
+		{extras.Duration, t.Method == MethodRedshift || t.Method == MethodRedshiftServerless, "an RDS token lives 15 minutes"},
+		{extras.SignHost, t.Method == MethodRDS, "only an RDS token is signed for a host"},
+		{extras.SignPort, t.Method == MethodRDS, "only an RDS token is signed for a port"},
+		{extras.AWSConn, iam, "iam is off"},
+		{extras.Region, iam, "iam is off"},
+		{extras.Profile, iam, "iam is off"},
+		{extras.Role, iam, "iam is off"},
+	} {
+		if r.Has(u.option) && !u.used {
+			t.Ignored = append(t.Ignored, Ignored{r.Key(u.option), u.why})
+		}
+	}
+	slices.SortFunc(t.Ignored, func(a, b Ignored) int { return strings.Compare(a.Key, b.Key) })
+}
