@@ -1,0 +1,128 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/logging"
+)
+
+// Bounds for one attempt of a call; config_kwargs sets others. Logins wait for these calls, so they are shorter than
+// the SDK's 30 seconds and none.
+const (
+	connectTimeout = 5 * time.Second
+	callTimeout    = 15 * time.Second
+)
+
+// expiryWindow is how long before their end keys are renewed. The SDK takes five minutes off the life of a container's
+// or an instance's keys; a token signed with the last of them would count as dead on arrival.
+const expiryWindow = 10 * time.Second
+
+// load asks the SDK for its configuration with what the connection says on top.
+func load(ctx context.Context, set settings) (aws.Config, error) {
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(httpClient(set)), config.WithLogger(logging.Nop{}), config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow }),
+	}
+	if set.region != "" {
+		options = append(options, config.WithRegion(set.region))
+	}
+	if !set.keys.IsZero() {
+		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(set.keys.id, set.keys.secret.Reveal(), set.keys.token.Reveal())))
+	}
+	if set.caFile != "" {
+		pem, err := os.ReadFile(set.caFile)
+		if err != nil {
+			return aws.Config{}, fmt.Errorf("extra \"verify\" names a CA bundle: %w", err)
+		}
+		options = append(options, config.WithCustomCABundle(bytes.NewReader(pem)))
+	}
+	if set.client.attempts > 0 {
+		options = append(options, config.WithRetryMaxAttempts(set.client.attempts))
+	}
+	if set.client.mode != "" {
+		options = append(options, config.WithRetryMode(set.client.mode))
+	}
+	if set.client.fips {
+		options = append(options, config.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
+	}
+	if set.client.dualStack {
+		options = append(options, config.WithUseDualStackEndpoint(aws.DualStackEndpointStateEnabled))
+	}
+	return config.LoadDefaultConfig(ctx, options...)
+}
+
+// httpClient is the SDK's own client, so that AWS_CA_BUNDLE and the metadata service's shorter time-outs still apply.
+// It keeps no connection between calls: they are minutes apart, and so no goroutine outlives a call.
+func httpClient(set settings) *awshttp.BuildableClient {
+	client := awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = or(set.client.connect, connectTimeout) }).
+		WithTimeout(or(set.client.read, callTimeout))
+	return client.WithTransportOptions(func(tr *http.Transport) {
+		tr.DisableKeepAlives = true
+		if set.insecure {
+			if tr.TLSClientConfig == nil {
+				tr.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+			}
+			tr.TLSClientConfig.InsecureSkipVerify = true // "verify": false asks for it; the session warns
+		}
+		if len(set.client.proxies) > 0 {
+			tr.Proxy = func(r *http.Request) (*url.URL, error) { return set.client.proxies[r.URL.Scheme], nil }
+		}
+	})
+}
+
+func or(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+// explainLoad names what the SDK could not load.
+func explainLoad(id string, env config.EnvConfig, err error) error {
+	var profile config.SharedConfigProfileNotExistError
+	if errors.As(err, &profile) {
+		return invalid(id, fmt.Errorf("AWS profile %q, which AWS_PROFILE names, is in no AWS config file", env.SharedConfigProfile), "correct or unset AWS_PROFILE")
+	}
+	return invalid(id, fmt.Errorf("load the AWS configuration: %w", err), "check the aws connection's extra, the AWS environment variables and ~/.aws/config")
+}
+
+// identityOf is what decides in the environment who the default chain signs as.
+func identityOf(env config.EnvConfig) []string {
+	return []string{
+		env.Credentials.AccessKeyID, env.Credentials.SecretAccessKey, env.Credentials.SessionToken, env.SharedConfigProfile,
+		env.SharedConfigFile, env.SharedCredentialsFile, env.WebIdentityTokenFilePath, env.RoleARN, env.RoleSessionName,
+		env.ContainerCredentialsEndpoint, env.ContainerCredentialsRelativePath, env.ContainerAuthorizationToken, env.EC2IMDSEndpoint,
+		fmt.Sprint(env.EC2IMDSClientEnableState, env.EC2IMDSEndpointMode),
+	}
+}
+
+// fingerprint changes when the environment or the AWS files do. Other programs renew keys in those files, so a process
+// that lives long has to look.
+func fingerprint(env config.EnvConfig) string {
+	parts := append(identityOf(env), env.Region, env.BaseEndpoint, env.CustomCABundle, fmt.Sprint(env.RetryMaxAttempts, env.RetryMode, env.UseFIPSEndpoint, env.UseDualStackEndpoint))
+	for _, file := range [][2]string{
+		{env.SharedConfigFile, config.DefaultSharedConfigFilename()}, {env.SharedCredentialsFile, config.DefaultSharedCredentialsFilename()},
+	} {
+		name := file[0]
+		if name == "" {
+			name = file[1]
+		}
+		if info, err := os.Stat(name); err == nil {
+			parts = append(parts, fmt.Sprint(info.Size(), info.ModTime().UnixNano()))
+		}
+	}
+	return opaque(parts)
+}

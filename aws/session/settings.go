@@ -1,0 +1,320 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/internal/suggest"
+)
+
+// keys are an access key pair, with a session token when it is temporary.
+type keys struct {
+	id            string
+	secret, token airhook.Secret
+}
+
+// IsZero reports whether there are none, so that the default chain signs.
+func (k keys) IsZero() bool { return k == keys{} }
+
+// settings are what an aws connection says, read as Airflow's AwsConnectionWrapper does (amazon provider,
+// utils/connection_wrapper.py).
+type settings struct {
+	keys                 keys
+	region               string
+	endpoints            map[string]string // by service; "" is for all of them
+	regions              map[string]string // by service
+	insecure             bool
+	caFile               string
+	client               client
+	refused, refusedHint string
+	warnings             []string
+}
+
+// client is what config_kwargs says of botocore's Config.
+type client struct {
+	connect, read   time.Duration
+	attempts        int
+	mode            aws.RetryMode
+	fips, dualStack bool
+	proxies         map[string]*url.URL // by scheme
+}
+
+// read understands an aws connection: every key has its effect, is refused by name, or gets a warning.
+func read(conn airhook.Connection) (settings, error) {
+	r := newReader(conn)
+	s := settings{endpoints: map[string]string{}, regions: map[string]string{}}
+	s.keys = r.keys(&s)
+	s.region = r.region("region_name")
+	if url := r.endpoint("endpoint_url"); url != "" {
+		s.endpoints[""] = url
+	}
+	r.services(&s)
+	r.verify(&s)
+	r.config(&s)
+	r.refuse(&s)
+	r.leftovers(&s)
+	if r.err != nil {
+		return settings{}, r.err
+	}
+	return s, nil
+}
+
+// keys takes the first complete pair: login and password, the extra's own keys, session_kwargs'.
+func (r *reader) keys(s *settings) keys {
+	inner := r.sub("session_kwargs")
+	var found []keys
+	signer := ""
+	for _, pair := range []struct {
+		names      string
+		id, secret string
+	}{
+		{"login and password", r.conn.Login, r.conn.Password.Reveal()},
+		{"extra aws_access_key_id and aws_secret_access_key", r.text("aws_access_key_id"), r.text("aws_secret_access_key")},
+		{"extra session_kwargs", inner.text("aws_access_key_id"), inner.text("aws_secret_access_key")},
+	} {
+		if pair.id != "" && pair.secret != "" {
+			found = append(found, keys{id: pair.id, secret: airhook.NewSecret(pair.secret)})
+			signer = first(signer, pair.names)
+		} else if pair.id != "" || pair.secret != "" {
+			s.warnings = append(s.warnings, pair.names+" hold one half of a key pair")
+		}
+	}
+	token := airhook.NewSecret(first(r.text("aws_session_token"), inner.text("aws_session_token")))
+	r.take(inner)
+	if len(found) == 0 {
+		// Airflow signs with the default chain then: as somebody else.
+		if len(s.warnings) > 0 {
+			r.fail(errors.New(s.warnings[0]), "give both the access key id and the secret access key, or neither for the SDK's default chain")
+		} else if !token.IsZero() {
+			r.fail(errors.New("there is a session token without a key pair"), "give the access key id and the secret access key that belong to it")
+		}
+		return keys{}
+	}
+	if len(found) > 1 && found[0] != found[1] {
+		s.warnings = append(s.warnings, "several key pairs are given: "+signer+" sign")
+	}
+	found[0].token = token
+	return found[0]
+}
+
+func first(words ...string) string {
+	for _, w := range words {
+		if w != "" {
+			return w
+		}
+	}
+	return ""
+}
+
+// regionName keeps a region from becoming another host's name in an endpoint.
+var regionName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// ValidRegion reports whether a word can be a region's name. Endpoints are built from it, so nothing else may pass.
+func ValidRegion(region string) bool { return regionName.MatchString(region) }
+
+func (r *reader) region(key string) string {
+	region := r.text(key)
+	if region != "" && !ValidRegion(region) {
+		r.fail(fmt.Errorf("%s is no region's name", r.name(key)), "for example us-east-1")
+	}
+	return region
+}
+
+func (r *reader) endpoint(key string) string {
+	text := r.text(key)
+	if text == "" {
+		return ""
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		r.fail(fmt.Errorf("%s is no http or https URL", r.name(key)), "for example https://vpce-1.redshift.us-east-1.vpce.amazonaws.com")
+	case u.User != nil:
+		r.fail(fmt.Errorf("%s holds credentials", r.name(key)), "AWS calls are signed: remove what stands before the @")
+	case u.RawQuery != "" || u.Fragment != "":
+		r.fail(fmt.Errorf("%s holds a query", r.name(key)), "keep scheme, host, port and path")
+	}
+	return text
+}
+
+// services reads service_config. A service's endpoint_url of null undoes the connection's for that service.
+func (r *reader) services(s *settings) {
+	all := r.sub("service_config")
+	for _, service := range all.order {
+		one := all.sub(service)
+		if one.has("endpoint_url") {
+			s.endpoints[service] = one.endpoint("endpoint_url")
+		}
+		if region := one.region("region_name"); region != "" {
+			s.regions[service] = region
+		}
+		all.take(one)
+	}
+	r.take(all)
+}
+
+// verify is a switch or the name of a CA bundle. A URI makes text of a switch.
+func (r *reader) verify(s *settings) {
+	switch text := r.text("verify"); strings.ToLower(text) {
+	case "", "true":
+	case "false":
+		s.insecure = true
+		s.warnings = append(s.warnings, `"verify" is false: whoever answers in AWS's place is believed`)
+	default:
+		s.caFile = text
+	}
+}
+
+// config reads config_kwargs, the arguments of botocore's Config.
+func (r *reader) config(s *settings) {
+	c := r.sub("config_kwargs")
+	s.client.connect, s.client.read = c.seconds("connect_timeout"), c.seconds("read_timeout")
+	s.client.fips, s.client.dualStack = c.flag("use_fips_endpoint"), c.flag("use_dualstack_endpoint")
+	if region := c.region("region_name"); s.region == "" {
+		s.region = region
+	}
+	if signature := c.text("signature_version"); signature == "unsigned" {
+		s.refused = "config_kwargs asks for unsigned calls, and a login is a signature"
+		s.refusedHint = "remove signature_version from config_kwargs"
+	}
+	r.retries(c, s)
+	r.proxies(c, s)
+	for _, key := range c.unread() {
+		s.warnings = append(s.warnings, c.name(key)+" has no effect")
+	}
+	r.take(c)
+}
+
+// retries: max_attempts counts the retries only, total_max_attempts the first call too (botocore, Config).
+func (r *reader) retries(c *reader, s *settings) {
+	retries := c.sub("retries")
+	if n, given := retries.number("max_attempts", 0, 20); given {
+		s.client.attempts = n + 1
+	}
+	if n, given := retries.number("total_max_attempts", 1, 21); given {
+		s.client.attempts = n
+	}
+	switch mode := retries.text("mode"); mode {
+	case "":
+	case "legacy", "standard":
+		s.client.mode = aws.RetryModeStandard
+	case "adaptive":
+		s.client.mode = aws.RetryModeAdaptive
+	default:
+		retries.fail(fmt.Errorf("%s is unknown", retries.name("mode")), "one of legacy, standard, adaptive")
+	}
+	c.take(retries)
+}
+
+func (r *reader) proxies(c *reader, s *settings) {
+	proxies := c.sub("proxies")
+	for _, scheme := range proxies.order {
+		text := proxies.text(scheme)
+		if text == "" {
+			continue
+		}
+		if !strings.Contains(text, "://") { // botocore takes a bare host and port
+			text = "http://" + text
+		}
+		proxy, err := url.Parse(text)
+		if err != nil || proxy.Host == "" || scheme != "http" && scheme != "https" {
+			proxies.fail(fmt.Errorf("%s is no proxy's URL", proxies.name(scheme)), `for example {"https": "http://proxy:3128"}`)
+			continue
+		}
+		if s.client.proxies == nil {
+			s.client.proxies = map[string]*url.URL{}
+		}
+		s.client.proxies[scheme] = proxy
+	}
+	c.take(proxies)
+}
+
+// identities are extras that ask for an identity which this package does not give. Some are names that Airflow has
+// dropped and silently ignores: it would sign as somebody else.
+var identities = []struct {
+	what string
+	keys []string
+}{
+	{"role", []string{"role_arn", "assume_role_method", "assume_role_kwargs", "assume_role_with_saml", "aws_iam_role", "aws_account_id", "external_id"}},
+	{"web identity", []string{
+		"assume_role_with_web_identity_federation", "assume_role_with_web_identity_token_file",
+		"assume_role_with_web_identity_federation_audience", "web_identity_token_file",
+	}},
+	{"profile", []string{"profile_name", "profile", "s3_config_file", "s3_config_format"}},
+	{"credential process", []string{"credential_process"}},
+}
+
+// identity says what a key asks for, or "".
+func identity(key string) string {
+	for _, i := range identities {
+		if slices.Contains(i.keys, key) {
+			return i.what
+		}
+	}
+	return ""
+}
+
+// refuse notes the first extra that asks for another identity; such a connection loads, and signs nothing.
+func (r *reader) refuse(s *settings) {
+	look := func(r *reader) {
+		for _, key := range r.order {
+			what := identity(key)
+			if what == "" {
+				continue
+			}
+			r.read[key] = true
+			if r.given(key) && s.refused == "" {
+				s.refused = fmt.Sprintf("aws connection %q: %s asks for a %s, which airhook does not log in with", r.id, r.name(key), what)
+				s.refusedHint = "put the keys of that identity into an aws connection, or use the SDK's default chain (AWS_PROFILE, AWS_ROLE_ARN)"
+			}
+		}
+	}
+	look(r)
+	inner := r.sub("session_kwargs")
+	look(inner)
+	r.take(inner)
+	if s.refused != "" && !strings.HasPrefix(s.refused, "aws connection") {
+		s.refused = fmt.Sprintf("aws connection %q: %s", r.id, s.refused)
+	}
+}
+
+// others are the extras that are read and say nothing about who signs.
+var others = []string{"region_name", "endpoint_url", "service_config", "config_kwargs", "verify"}
+
+// signs are the extras that say who signs.
+func signs() []string {
+	keys := []string{"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "session_kwargs"}
+	for _, i := range identities {
+		keys = append(keys, i.keys...)
+	}
+	return keys
+}
+
+// leftovers warns of keys that nobody reads, as Airflow doesn't. One that looks like a misspelt identity is an error:
+// somebody else would sign.
+func (r *reader) leftovers(s *settings) {
+	if r.conn.Host != "" {
+		s.warnings = append(s.warnings, "the host is ignored: an endpoint stands in endpoint_url")
+	}
+	for _, key := range r.unread() {
+		if near := suggest.Nearest(key, signs()); len(near) > 0 {
+			r.fail(fmt.Errorf("%s is unknown", r.name(key)), "did you mean "+strings.Join(near, ", ")+"?")
+		}
+		warning := r.name(key) + " has no effect"
+		if near := suggest.Nearest(key, others); len(near) > 0 {
+			warning += ": did you mean " + strings.Join(near, ", ") + "?"
+		}
+		s.warnings = append(s.warnings, warning)
+	}
+	for i, w := range s.warnings {
+		s.warnings[i] = fmt.Sprintf("aws connection %q: %s", r.id, w)
+	}
+}
