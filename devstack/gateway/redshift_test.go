@@ -1,0 +1,121 @@
+package gateway_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/airhook-go/airhook/devstack/gateway"
+)
+
+func TestRedshiftSaysWhatItIs(t *testing.T) {
+	t.Parallel()
+	g := open(t, gateway.RedshiftServerless)
+	status := secure(t, g).start("IAMA:etl", "temporary for IAMA:etl", map[string]string{
+		"client_protocol_version": "2", "driver_version": "Redshift Python Driver 2.2.0", "os_version": "Linux", "driver_discovery_version": "1",
+		"application_name": "dbt", "plugin_name": "", "idp_type": "AzureAD", "client_encoding": "UTF8", "DateStyle": "ISO", "TimeZone": "Europe/Berlin", "extra_float_digits": "2",
+	})
+	want := map[string]string{"server_version": "8.0.2", "client_encoding": "UTF8", "DateStyle": "ISO, MDY", "TimeZone": "Europe/Berlin", "application_name": "dbt", "integer_datetimes": "on"}
+	for name, value := range want {
+		if status[name] != value {
+			t.Errorf("%s is %q, want %q", name, status[name], value)
+		}
+	}
+	if _, told := status["padb_version"]; !told {
+		t.Error("padb_version, by which clients know Redshift, is not told")
+	}
+	for _, name := range []string{"standard_conforming_strings", "server_protocol_version", "in_hot_standby"} {
+		if value, told := status[name]; told {
+			t.Errorf("%s is told: %q", name, value)
+		}
+	}
+	s := secure(t, g)
+	s.start("etl", "etl-password", nil)
+	s.expect("CommandComplete CommandComplete ReadyForQuery RowDescription DataRow CommandComplete ReadyForQuery", // and no report
+		&pgproto3.Query{String: "RESET standard_conforming_strings; SET standard_conforming_strings = on"},
+		&pgproto3.Query{String: "SELECT 1"})
+}
+
+func TestRedshiftShowsItsVersionAndSettings(t *testing.T) {
+	t.Parallel()
+	conn := mustDial(t, open(t, gateway.Redshift), login{user: "etl", password: "etl-password", params: map[string]string{"query_group": "startup"}})
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeExec, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeCacheStatement} {
+		for sql, want := range map[string]string{
+			"SHOW server_version":                     gateway.RedshiftServer,
+			" show\n  Server_Version ; ":              gateway.RedshiftServer,
+			"SHOW query_group":                        "startup",
+			"show enable_result_cache_for_session":    "on",
+			"SHOW wlm_query_slot_count;":              "1",
+			"SELECT 'SHOW query_group'":               "SHOW query_group",
+			"SHOW standard_conforming_strings":        "off",
+			"SELECT ' x' || $$SET query_group TO 1$$": " xSET query_group TO 1",
+		} {
+			var got string
+			if err := conn.QueryRow(t.Context(), sql, mode).Scan(&got); err != nil || got != want {
+				t.Errorf("%v, %s: %q, %v, want %q", mode, sql, got, err, want)
+			}
+		}
+	}
+	for _, sql := range []string{"SET query_group TO 'etl_jobs'", "SET SESSION enable_result_cache_for_session TO off", "SET readonly=1"} {
+		if err := conn.PgConn().Exec(t.Context(), sql).Close(); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	got := []string{text(t, conn, "SHOW query_group"), text(t, conn, "SHOW enable_result_cache_for_session")}
+	if _, err := conn.Exec(t.Context(), "RESET query_group"); err != nil {
+		t.Error(err)
+	}
+	got = append(got, text(t, conn, "SHOW query_group"))
+	if d := cmp.Diff([]string{"etl_jobs", "off", "startup"}, got); d != "" {
+		t.Errorf("settings (-want +got):\n%s", d)
+	}
+}
+
+func TestRedshiftsBackslashesEscape(t *testing.T) {
+	t.Parallel()
+	conn := mustDial(t, open(t, gateway.Redshift), login{user: "etl", password: "etl-password"})
+	for sql, want := range map[string]string{
+		`SELECT 'a\\b'`:  `a\b`,
+		`SELECT 'a\tb'`:  "a\tb",
+		`SELECT 'it\'s'`: "it's",
+		`SELECT E'a\\b'`: `a\b`,
+		`SELECT $$a\b$$`: `a\b`,
+		`SELECT "n" FROM (SELECT '\\'::text AS "n") x`: `\`,
+	} {
+		if got := text(t, conn, sql); got != want {
+			t.Errorf("%s is %q, want %q", sql, got, want)
+		}
+	}
+	for _, value := range []string{`a\b`, `\\`, `it's \' "x"`, "\t\n", `\`} {
+		if got := text(t, conn, "SELECT $1::text", value); got != value {
+			t.Errorf("a parameter %q comes back as %q", value, got)
+		}
+	}
+	options := mustDial(t, open(t, gateway.Redshift), login{user: "etl", password: "etl-password", params: map[string]string{"options": "-c standard_conforming_strings=on -c statement_timeout=5000"}})
+	if got := text(t, options, `SELECT 'a\\b' || current_setting('statement_timeout')`); got != `a\b5s` {
+		t.Errorf("with options: %q", got)
+	}
+	rds := mustDial(t, open(t, gateway.RDS), login{user: "signer", password: "token for signer"})
+	if got := text(t, rds, `SELECT 'a\b'`); got != `a\b` {
+		t.Errorf("on RDS: %q", got)
+	}
+}
+
+func TestManyMayComeAtOnceToAUserThatIsMade(t *testing.T) {
+	t.Parallel()
+	g := open(t, gateway.Redshift)
+	failed := make(chan error, 8)
+	for range cap(failed) {
+		go func() {
+			_, err := dial(t, g, login{user: "IAMA:together", password: "temporary for IAMA:together"})
+			failed <- err
+		}()
+	}
+	for range cap(failed) {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+}
