@@ -1,0 +1,94 @@
+package hook_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/airhooktest"
+	"github.com/airhook-go/airhook/devstack/gateway"
+	"github.com/airhook-go/airhook/devstack/postgres"
+	"github.com/airhook-go/airhook/hook"
+)
+
+// redshift returns a client of a connection to the dev stack's Redshift, with a database user's password.
+func redshift(t *testing.T) *airhook.Client {
+	t.Helper()
+	programs, err := postgres.Find(t.Context(), postgres.FindOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := postgres.Start(t.Context(), postgres.Options{Programs: programs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := pgxpool.New(t.Context(), "host="+server.Dir()+" port=5432 user=postgres dbname=postgres sslmode=disable")
+	if err == nil {
+		_, err = pool.Exec(t.Context(), "CREATE ROLE etl LOGIN PASSWORD 'etl-password'; GRANT CREATE ON SCHEMA public TO etl", pgx.QueryExecModeSimpleProtocol)
+	}
+	var g *gateway.Gateway
+	authority, err2 := gateway.NewAuthority()
+	if err = errors.Join(err, err2); err == nil {
+		g, err = gateway.Listen(t.Context(), gateway.Options{Kind: gateway.Redshift, Name: "my-cluster.xyz.us-east-1.redshift.amazonaws.com", Authority: authority, Roles: gateway.NewRoles(pool), Socket: server.Socket()})
+	}
+	if err != nil {
+		t.Fatal(errors.Join(err, server.Close()))
+	}
+	extra, err := airhook.ParseExtra(`{"sslmode": "require", "query_group": "of_the_connection"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := airhook.New(airhook.Config{Registry: airhooktest.Registry(airhook.Connection{
+		ID: airhooktest.ID, Type: "redshift", Host: "127.0.0.1", Port: g.Port(), Login: "etl", Password: airhook.NewSecret("etl-password"), Schema: "postgres", Extra: extra,
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		client.Close()
+		pool.Close()
+		if err := errors.Join(g.Close(), server.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return client
+}
+
+func TestHooksOnRedshift(t *testing.T) {
+	t.Parallel()
+	client := redshift(t)
+	h, next := hook.New(client, airhooktest.ID), hook.New(client, airhooktest.ID)
+	mustRun(t, h, "SET enable_result_cache_for_session TO off") // as Airflow's guide does it: a call for each
+	mustRun(t, h, "SET query_group TO 'etl_jobs'")
+	mustRun(t, h, "CREATE TABLE t (s text); INSERT INTO t VALUES ('it\\'s; one')", `INSERT INTO t VALUES ('a\\b')`)
+	if err := h.Exec(t.Context(), "INSERT INTO t VALUES ($1)", `c\d`); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := h.GetRecords(t.Context(), "SELECT s FROM t WHERE s LIKE $1 ORDER BY s", "%")
+	if err != nil || len(rows) != 3 || rows[0][0] != `a\b` || rows[1][0] != `c\d` || rows[2][0] != "it's; one" {
+		t.Errorf("got %q, %v", rows, err)
+	}
+	for want, hook := range map[string]*hook.Hook{"etl_jobs": h, "of_the_connection": next} {
+		if got := one(t, hook, "SHOW query_group"); got != want {
+			t.Errorf("query_group is %v, want %q", got, want)
+		}
+	}
+	mustRun(t, h, "CREATE TEMP TABLE left_over (i int)")
+	if got := one(t, next, "SELECT count(*) FROM pg_class WHERE relname = 'left_over' AND pg_table_is_visible(oid)"); got != int64(0) {
+		t.Error("the next caller sees a temporary table")
+	}
+	if got := one(t, h, "SELECT 'a'::text"); got != "a" {
+		t.Errorf("got %v (%T)", got, got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx, "SELECT /* redshift */ pg_sleep(100)") }()
+	until(t, next, "redshift", 1)
+	cancel()
+	wantError(t, <-done, airhook.ErrCancelled, "", "cancelled")
+	gone(t, next, "redshift")
+}

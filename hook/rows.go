@@ -1,0 +1,147 @@
+package hook
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// GetRecords returns all rows of one query, each value as the Go type that pgx has for its PostgreSQL type (pgx
+// documentation, package pgtype); NULL is nil. A statement without a result gives nil, a query without rows an empty
+// slice. For many rows use Query.
+func (h *Hook) GetRecords(ctx context.Context, sql string, args ...any) ([][]any, error) {
+	rows, err := h.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var records [][]any
+	if len(rows.FieldDescriptions()) > 0 {
+		records = [][]any{}
+	}
+	for rows.Next() {
+		values, err := rows.Values()
+		if err != nil {
+			return nil, h.fail(ctx, err)
+		}
+		records = append(records, values)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return records, nil
+}
+
+// GetFirst returns the first row of a query, nil when there is none. The statement runs to its end, as in Airflow, so
+// that INSERT … RETURNING does all of its work; a query of many rows wants a LIMIT.
+func (h *Hook) GetFirst(ctx context.Context, sql string, args ...any) ([]any, error) {
+	rows, err := h.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var first []any
+	if rows.Next() {
+		if first, err = rows.Values(); err != nil {
+			return nil, h.fail(ctx, err)
+		}
+		for rows.Next() { // to the end
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return first, nil
+}
+
+// Query runs one statement with its parameters and returns its rows as they arrive; only the current one is in memory.
+// Close them: that gives the session back. Closing before the last row cancels a query that only reads; what a
+// statement that writes has to do, it does first.
+func (h *Hook) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	s, err := h.openFor(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	running, cancel := context.WithCancel(ctx)
+	r := &rows{s: s, sql: sql, cancel: cancel, fail: func(err error) error { return h.fail(ctx, err) }}
+	r.Rows, err = s.conn.Conn().Query(running, sql, slices.Concat(s.mode, args)...)
+	if err != nil {
+		r.Rows.Close()
+		r.end()
+		return nil, h.fail(ctx, err)
+	}
+	return r, nil
+}
+
+// rows gives its session back at the end, and its errors are the hook's.
+type rows struct {
+	pgx.Rows
+	s      *session
+	sql    string
+	cancel context.CancelFunc // ends the statement
+	fail   func(error) error
+
+	ended, stopped bool
+	err            error
+}
+
+func (r *rows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.end()
+	return false
+}
+
+func (r *rows) Close() {
+	if !r.ended && r.s.dialect.onlyReads(r.sql) {
+		r.stopped = true
+		r.cancel()
+	}
+	r.Rows.Close()
+	r.end()
+}
+
+func (r *rows) Err() error {
+	if r.ended {
+		return r.err
+	}
+	return r.fail(r.Rows.Err())
+}
+
+// end runs once, when no row is left to read.
+func (r *rows) end() {
+	if r.ended {
+		return
+	}
+	r.ended = true
+	if !r.stopped { // else the error is that of our own cancelling
+		r.err = r.fail(r.Rows.Err())
+	}
+	r.s.saw(r.sql, r.err, r.Rows.CommandTag())
+	if r.err == nil && !r.s.pg().IsClosed() {
+		r.err = r.s.hook.leftOpen(r.s)
+	}
+	r.s.endTransaction()
+	r.s.close()
+	r.cancel()
+}
+
+// onlyReads reports whether ending the statement early loses rows and nothing else.
+func (d dialect) onlyReads(sql string) bool {
+	at := 0
+	for w := range d.words(sql) {
+		switch w {
+		case "insert", "update", "delete", "merge", "into", "call":
+			return false
+		case "select", "with", "values", "table":
+		default:
+			if at == 0 {
+				return false
+			}
+		}
+		at++
+	}
+	return at > 0
+}

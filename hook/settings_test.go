@@ -1,0 +1,196 @@
+package hook_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/airhooktest"
+	"github.com/airhook-go/airhook/hook"
+)
+
+// two returns two hooks on one client, whose calls come by the same sessions.
+func two(t *testing.T) (h, next *hook.Hook) {
+	t.Helper()
+	conn := airhooktest.Postgres(t)
+	client := airhooktest.Client(t, conn)
+	return hook.New(client, conn.ID), hook.New(client, conn.ID)
+}
+
+// leftovers is what a session holds that a fresh one does not.
+const leftovers = `SELECT concat_ws(' ', (SELECT 'table' WHERE to_regclass('pg_temp.left_over') IS NOT NULL), (SELECT 'listen' FROM pg_listening_channels()),
+	(SELECT 'prepared' FROM pg_prepared_statements WHERE name = 'left_over'), (SELECT 'cursor' FROM pg_cursors WHERE name = 'left_over'),
+	(SELECT 'lock' FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() LIMIT 1),
+	CASE WHEN current_user <> session_user THEN 'role' END, CASE WHEN current_setting('work_mem') = '123MB' THEN 'work_mem' END,
+	CASE WHEN txid_current_if_assigned() IS NOT NULL THEN 'transaction' END,
+	nullif(current_setting('my.word', true), ''))`
+
+func TestNothingLeaksToTheNextCaller(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"set":               "SET work_mem = '123MB'",
+		"custom":            "SET my.word TO 'mine'",
+		"set_config":        "SELECT set_config('work_mem', '123MB', false)",
+		"temporary table":   "CREATE TEMP TABLE left_over AS SELECT 1 AS i",
+		"select into temp":  "SELECT 1 AS i INTO TEMP left_over",
+		"listen":            "LISTEN left_over",
+		"prepared":          "PREPARE left_over AS SELECT 1",
+		"session lock":      "SELECT pg_advisory_lock(1)",
+		"role":              "SET ROLE pg_monitor",
+		"authorization":     "SET SESSION AUTHORIZATION pg_monitor",
+		"block":             "DO $$ BEGIN SET work_mem = '123MB'; END $$",
+		"procedure":         "CALL sets()",
+		"function":          "SELECT changes()",
+		"cursor":            "DECLARE left_over CURSOR WITH HOLD FOR SELECT 1",
+		"open transaction":  "BEGIN; SELECT txid_current()",
+		"failed statement":  "SET work_mem = '123MB'; SELECT 1/0",
+		"failed in between": "BEGIN; SET work_mem = '123MB'; SELECT 1/0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, next := two(t)
+			mustRun(t, h, "CREATE PROCEDURE sets() LANGUAGE plpgsql AS $$ BEGIN SET work_mem = '123MB'; END $$",
+				"CREATE FUNCTION changes() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CREATE TEMP TABLE left_over(i int); SET work_mem = '123MB'; END $$")
+			for verb, run := range map[string]func(h *hook.Hook) error{
+				"Run":            func(h *hook.Hook) error { return h.Run(t.Context(), sql) },
+				"Run autocommit": func(h *hook.Hook) error { return h.With(hook.Options{Autocommit: true}).Run(t.Context(), sql) },
+				"Exec":           func(h *hook.Hook) error { return h.Exec(t.Context(), sql) },
+				"Query": func(h *hook.Hook) error {
+					_, err := h.GetRecords(t.Context(), sql)
+					return err
+				},
+			} {
+				_ = run(h) // some fail; what they leave is looked at
+				if left := one(t, next, leftovers); left != "" {
+					t.Errorf("after %s(%q) the next caller finds %q", verb, sql, left)
+				}
+			}
+		})
+	}
+}
+
+func TestAPlainCallKeepsItsSession(t *testing.T) {
+	t.Parallel()
+	h, next := two(t)
+	backend := one(t, h, "SELECT pg_backend_pid()")
+	mustRun(t, h, "CREATE TABLE t (i int)", "INSERT INTO t (i) VALUES (1)")
+	mustRun(t, h, "SET LOCAL work_mem = '123MB'", "SELECT changed.i FROM t changed(i)", "LISTEN something")
+	if again := one(t, next, "SELECT pg_backend_pid()"); again != backend {
+		t.Errorf("a session was ended: %v, then %v", backend, again)
+	}
+}
+
+func TestPreparedStatementsOfOthersSurviveAReset(t *testing.T) {
+	t.Parallel()
+	conn := airhooktest.Postgres(t)
+	client := airhooktest.Client(t, conn)
+	pool, err := client.Pool(t.Context(), conn.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		var n int
+		if err := pool.QueryRow(t.Context(), "SELECT $1::int", 7).Scan(&n); err != nil || n != 7 { // pgx keeps it prepared
+			t.Errorf("got %d, %v", n, err)
+		}
+		mustRun(t, hook.New(client, conn.ID), "SET work_mem = '123MB'")
+	}
+}
+
+func TestASetHoldsForTheHooksLaterCalls(t *testing.T) {
+	t.Parallel()
+	h, next := two(t)
+	before := one(t, next, "SHOW work_mem")
+	mustRun(t, h, "SET work_mem TO '123MB' -- a lot", "SET my.word = 'a;b'; SET SESSION lock_timeout = 5000")
+	if err := h.Exec(t.Context(), "SET TIME ZONE 'Asia/Tokyo'"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.GetRecords(t.Context(), "SET ROLE pg_monitor"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		row, err := h.With(hook.Options{Autocommit: true}).GetFirst(t.Context(), `SELECT current_setting('work_mem'), current_setting('my.word'), current_setting('lock_timeout'),
+			current_setting('timezone'), current_user::text`)
+		if err != nil || len(row) != 5 || row[0] != "123MB" || row[1] != "a;b" || row[2] != "5s" || row[3] != "Asia/Tokyo" || row[4] != "pg_monitor" {
+			t.Errorf("a later call has %v, %v", row, err)
+		}
+		if now := one(t, next, "SHOW work_mem"); now != before {
+			t.Errorf("another hook has work_mem %v, want %v", now, before)
+		}
+	}
+	mustRun(t, h, "SET work_mem = '124MB'")
+	mustRun(t, h, "RESET ROLE", "RESET timezone")
+	if row, err := h.GetFirst(t.Context(), "SELECT current_setting('work_mem'), current_user = session_user, current_setting('timezone')"); err != nil ||
+		row[0] != "124MB" || row[1] != true || row[2] != "UTC" {
+		t.Errorf("after another SET and RESETs: %v, %v", row, err)
+	}
+	mustRun(t, h, "RESET ALL")
+	if now := one(t, h, "SHOW work_mem"); now != before {
+		t.Errorf("after RESET ALL work_mem is %v, want %v", now, before)
+	}
+}
+
+func TestASetHoldsOnlyWhenItsTransactionDid(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		statements []string
+		autocommit bool
+		want       string
+	}{
+		"rolled back by a failure":            {[]string{"SET my.word = 'x'", "SELECT 1/0"}, false, "old"},
+		"kept before a failure in autocommit": {[]string{"SET my.word = 'x'", "SELECT 1/0"}, true, "x"},
+		"rolled back":                         {[]string{"BEGIN", "SET my.word = 'x'", "ROLLBACK"}, false, "old"},
+		"rolled back in one text":             {[]string{"BEGIN; SET my.word = 'x'; ROLLBACK; SELECT 1"}, true, "old"},
+		"committed, then a failure":           {[]string{"SET my.word = 'x'", "COMMIT", "SELECT 1/0"}, false, "x"},
+		"back to a savepoint":                 {[]string{"SET my.word = 'x'; SAVEPOINT a", "SET my.word = 'y'", "ROLLBACK TO SAVEPOINT a"}, false, "x"},
+		"local":                               {[]string{"SET LOCAL my.word = 'x'"}, false, "old"},
+		"left open":                           {[]string{"BEGIN", "SET my.word = 'x'"}, true, "old"},
+		"set and reset":                       {[]string{"SET my.word = 'x'", "RESET my.word"}, false, ""},
+		"discarded":                           {[]string{"SET my.word = 'x'", "DISCARD ALL"}, true, ""},
+		"cancelled":                           {[]string{"SET my.word = 'x'", "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(10)"}, false, "old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, _ := two(t)
+			mustRun(t, h, "SET my.word = 'old'")
+			_ = h.With(hook.Options{Autocommit: test.autocommit}).Run(t.Context(), test.statements...) // some fail on purpose
+			if got := one(t, h, "SELECT coalesce(current_setting('my.word', true), '')"); got != test.want {
+				t.Errorf("after %q it is %q, want %q", test.statements, got, test.want)
+			}
+		})
+	}
+}
+
+func TestASettingThatNoLongerWorksIsTold(t *testing.T) {
+	t.Parallel()
+	h, eye := real(t)
+	role := "airhook_gone_" + strings.ToLower(t.Name())
+	mustRun(t, eye, "CREATE ROLE "+role)
+	mustRun(t, h, "SET ROLE "+role)
+	mustRun(t, eye, "DROP ROLE "+role)
+	err := h.Run(t.Context(), "SELECT 1")
+	wantError(t, err, airhook.ErrSQL, "22023", "earlier SET statements")
+	var e *airhook.Error
+	if errors.As(err, &e); !strings.Contains(e.Hint, "new hook") {
+		t.Errorf("the hint is %q", e.Hint)
+	}
+}
+
+func TestHooksMaySetAtOnce(t *testing.T) {
+	t.Parallel()
+	h, _ := two(t)
+	failed := make(chan error, 8)
+	for range cap(failed) {
+		go func() { failed <- h.Run(context.WithoutCancel(t.Context()), "SET my.word = 'x'", "SELECT 1") }()
+	}
+	for range cap(failed) {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+	if got := one(t, h, "SHOW my.word"); got != "x" {
+		t.Errorf("it is %q", got)
+	}
+}
