@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/airflow"
+)
+
+func newConnections(a *app) *cobra.Command {
+	cmd := &cobra.Command{Use: "connections", Short: "Add, show, test and delete connections", RunE: group}
+	cmd.AddCommand(newAdd(a), a.completesIDs(newGet(a), 1), newList(a), a.completesIDs(newDelete(a), 0), a.completesIDs(newTest(a), 0))
+	return cmd
+}
+
+func newGet(a *app) *cobra.Command {
+	var reveal bool
+	cmd := &cobra.Command{
+		Use:   "get ID",
+		Short: "Show a connection, secrets masked",
+		Long: `Show a connection, from the environment or the store. -o uri prints Airflow's URI and -o env a line
+AIRFLOW_CONN_<ID>=URI; neither holds a description.`,
+		Args: takes(1, 1, "ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := a.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			conn, err := client.Get(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.printConnection(conn, reveal)
+		},
+	}
+	cmd.Flags().BoolVar(&reveal, "reveal", false, "print secrets")
+	return printing(cmd, "uri", "env")
+}
+
+func (a *app) printConnection(c airhook.Connection, reveal bool) error {
+	switch a.flags.output {
+	case "json":
+		if reveal {
+			return a.printValue(json.RawMessage(c.RevealJSON()))
+		}
+		return a.printValue(c)
+	case "uri", "env":
+		uri, err := formatURI(c, reveal)
+		if err != nil {
+			return err
+		}
+		if a.flags.output == "env" {
+			uri = airflow.EnvName(c.ID) + "=" + uri
+		}
+		_, err = fmt.Fprintln(a.stdout, uri)
+		return err
+	}
+	password, extra := c.Password.String(), c.Extra.String()
+	if reveal {
+		password, extra = c.Password.Reveal(), c.Extra.Reveal()
+	}
+	return a.printPairs([][2]string{
+		{"conn_id", c.ID},
+		{"conn_type", c.Type},
+		{"description", c.Description},
+		{"host", c.Host},
+		{"port", portText(c)},
+		{"login", c.Login},
+		{"password", password},
+		{"schema", c.Schema},
+		{"extra", extra},
+		{"found_in", c.FoundIn},
+	})
+}
+
+func portText(c airhook.Connection) string {
+	if !c.Has(airhook.FieldPort) {
+		return ""
+	}
+	return strconv.Itoa(c.Port)
+}
+
+// formatURI writes Airflow's URI; masked, the stars stay stars for the reader.
+func formatURI(c airhook.Connection, reveal bool) (string, error) {
+	if reveal {
+		return airflow.FormatURI(c)
+	}
+	if !c.Password.IsZero() {
+		c.Password = airhook.NewSecret("***")
+	}
+	extra, err := airhook.ParseExtra(c.Extra.String())
+	if err != nil {
+		return "", err
+	}
+	c.Extra = extra
+	uri, err := airflow.FormatURI(c)
+	return strings.ReplaceAll(uri, "%2A%2A%2A", "***"), err
+}
+
+func newList(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List connections, secrets masked",
+		Args:  takes(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := a.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			conns, unread := a.readAll(cmd.Context(), client)
+			if len(conns) == 0 && unread == nil {
+				a.note(noConnections)
+			}
+			if err := a.printConnections(conns); err != nil {
+				return err
+			}
+			return unread
+		},
+	}
+}
+
+const noConnections = "no connections yet; add one with: airhook connections add ID --conn-uri URI"
+
+// readAll lists by id. Entries that cannot be read are named on standard error and summed up in an error of kind
+// failed, because the others are fine.
+func (a *app) readAll(ctx context.Context, client *airhook.Client) ([]airhook.Connection, error) {
+	conns := []airhook.Connection{}
+	var unread []string
+	for conn, err := range client.List(ctx) {
+		switch {
+		case err == nil:
+			conns = append(conns, conn)
+		case conn.ID == "": // the registry itself
+			return conns, err
+		default:
+			unread = append(unread, conn.ID)
+			_, _ = fmt.Fprintf(a.stderr, "airhook: %s\n", naming(conn.ID, err))
+		}
+	}
+	slices.SortStableFunc(conns, func(x, y airhook.Connection) int { return strings.Compare(x.ID, y.ID) })
+	if len(unread) > 0 {
+		return conns, fmt.Errorf("unreadable: %s", strings.Join(unread, ", "))
+	}
+	return conns, nil
+}
+
+// naming is an error's text with the id in it.
+func naming(id string, err error) string {
+	if strings.Contains(err.Error(), id) {
+		return err.Error()
+	}
+	return fmt.Sprintf("connection %q: %s", id, err)
+}
+
+func (a *app) printConnections(conns []airhook.Connection) error {
+	if a.flags.output == "json" {
+		return a.printValue(conns)
+	}
+	if len(conns) == 0 {
+		return nil
+	}
+	var rows [][]string
+	for _, c := range conns {
+		rows = append(rows, []string{c.ID, c.Type, c.Host, portText(c), c.Login, c.Schema, c.FoundIn})
+	}
+	return a.printGrid([]string{"conn_id", "conn_type", "host", "port", "login", "schema", "found_in"}, rows)
+}
+
+func newDelete(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "delete ID…",
+		Short: "Delete connections from the store: all of them or, when one is unknown, none",
+		Args:  takes(1, -1, "ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			ids := slices.Compact(slices.Sorted(slices.Values(args)))
+			if err := s.Store.DeleteAll(cmd.Context(), ids); err != nil {
+				return a.whyNotDeleted(cmd.Context(), ids, err)
+			}
+			if a.flags.output == "json" {
+				return a.printValue(map[string][]string{"deleted": ids})
+			}
+			_, err = fmt.Fprintf(a.stdout, "deleted %s\n", strings.Join(ids, ", "))
+			return err
+		},
+	}
+}
+
+// whyNotDeleted says of an id that only the environment knows where it really is, and suggests one that is near to an
+// unknown one.
+func (a *app) whyNotDeleted(ctx context.Context, ids []string, err error) error {
+	var e *airhook.Error
+	if !errors.Is(err, airhook.ErrNotFound) || !errors.As(err, &e) {
+		return err
+	}
+	for _, id := range ids {
+		if e.ID == id && a.inEnvironment(id) {
+			return &airhook.Error{
+				ID: id, Kind: airhook.ErrReadOnly, Err: fmt.Errorf("connection %q comes from the environment variable %s", id, airflow.EnvName(id)),
+				Hint: "unset " + airflow.EnvName(id),
+			}
+		}
+	}
+	var missing *airhook.Error
+	if _, unknown := a.opened.Client.Get(ctx, e.ID); !errors.Is(unknown, airhook.ErrNotFound) || !errors.As(unknown, &missing) {
+		return err
+	}
+	if !strings.HasPrefix(missing.Hint, "did you mean") { // the other hint is how to add it
+		missing.Hint = "airhook connections list shows the ids"
+	}
+	return missing
+}
+
+func (a *app) inEnvironment(id string) bool {
+	return strings.TrimSpace(a.getenv(airflow.EnvName(id))) != ""
+}

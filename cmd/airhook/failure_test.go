@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"testing"
+
+	"github.com/airhook-go/airhook"
+)
+
+func TestExitCodesAndKinds(t *testing.T) {
+	of := func(kind error) error {
+		return fmt.Errorf("outer: %w", &airhook.Error{Kind: kind, Err: errors.New("why")})
+	}
+	for _, c := range []struct {
+		err  error
+		kind string
+		code int
+	}{
+		{errors.New("anything"), "failed", 1},
+		{usagef("", "wrong flag"), "usage", 2},
+		{of(airhook.ErrInvalid), "invalid", 2},
+		{of(airhook.ErrExists), "exists", 2},
+		{of(airhook.ErrReadOnly), "read_only", 2},
+		{of(airhook.ErrNotFound), "not_found", 3},
+		{of(airhook.ErrAccessDenied), "access_denied", 4},
+		{of(airhook.ErrLogin), "login_refused", 4},
+		{of(airhook.ErrTokenExpired), "token_expired", 4},
+		{of(airhook.ErrClusterNotFound), "cluster_not_found", 4},
+		{of(airhook.ErrWorkgroupNotFound), "workgroup_not_found", 4},
+		{of(airhook.ErrUnreachable), "unreachable", 5},
+		{of(airhook.ErrTLS), "tls", 5},
+		{of(airhook.ErrSQL), "sql", 6},
+		{of(airhook.ErrCancelled), "cancelled", 130},
+		{fmt.Errorf("outer: %w", context.Canceled), "cancelled", 130},
+		{&fileError{file: "x", err: &airhook.Error{Kind: airhook.ErrNotFound, Err: fs.ErrNotExist}}, "not_found", 3},
+		{&shownError{err: of(airhook.ErrTLS)}, "tls", 5},
+	} {
+		var stderr bytes.Buffer
+		a := &app{args: []string{"-o", "json"}, stderr: &stderr}
+		code := a.report(t.Context(), c.err)
+		var got struct{ Error failure }
+		if err := json.Unmarshal(stderr.Bytes(), &got); err != nil {
+			t.Fatalf("%v: %v in %s", c.err, err, &stderr)
+		}
+		if code != c.code || got.Error.Kind != c.kind || got.Error.Message == "" {
+			t.Errorf("%v: exit %d, %+v, want exit %d and kind %s", c.err, code, got.Error, c.code, c.kind)
+		}
+	}
+}
+
+func TestAnErrorObjectHasEverythingThatIsKnown(t *testing.T) {
+	err := &airhook.Error{
+		ID: "rds", Stage: airhook.StageLogin, Kind: airhook.ErrAccessDenied, Hint: "try <this>", SQLState: "28000", Principal: "arn:p", Resource: "arn:r",
+		Policy: json.RawMessage(`{"Version": "2012-10-17"}`), Err: errors.New(`connection "rds": access denied`),
+	}
+	var stderr bytes.Buffer
+	(&app{args: []string{"--output=json"}, stderr: &stderr}).report(t.Context(), err)
+	want := `{"error":{"kind":"access_denied","stage":"login","connection":"rds","message":"connection \"rds\": access denied","hint":"try <this>",` +
+		`"sqlstate":"28000","principal":"arn:p","resource":"arn:r","policy":{"Version":"2012-10-17"}}}` + "\n"
+	if stderr.String() != want {
+		t.Errorf("got  %swant %s", &stderr, want)
+	}
+	stderr.Reset()
+	(&app{command: "token", stderr: &stderr}).report(t.Context(), err)
+	want = "airhook: token: connection \"rds\": access denied\nhint: try <this>\nasked by: arn:p\nasked for: arn:r\npolicy: {\"Version\": \"2012-10-17\"}\n"
+	if stderr.String() != want {
+		t.Errorf("got  %swant %s", &stderr, want)
+	}
+}
+
+func TestABrokenPolicyDoesNotHideTheError(t *testing.T) {
+	var stderr bytes.Buffer
+	(&app{args: []string{"-ojson"}, stderr: &stderr}).report(t.Context(), &airhook.Error{Kind: airhook.ErrTLS, Policy: json.RawMessage("{"), Err: errors.New("why")})
+	if want := `{"error":{"kind":"tls","message":"why"}}` + "\n"; stderr.String() != want {
+		t.Errorf("got %s, want %s", &stderr, want)
+	}
+}
+
+func TestWhatWasCancelledIsCancelledWhateverElseFailed(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stderr bytes.Buffer
+	a := &app{command: "sql", stderr: &stderr}
+	if code := a.report(ctx, &airhook.Error{ID: "x", Kind: airhook.ErrSQL, Err: errors.New("canceling statement")}); code != 130 || stderr.String() != "airhook: sql: cancelled\n" {
+		t.Errorf("exit %d, %q", code, &stderr)
+	}
+	if code := a.report(ctx, usagef("", "wrong")); code != 2 {
+		t.Errorf("a wrong flag has exit %d", code)
+	}
+	if code := a.report(ctx, nil); code != 0 {
+		t.Errorf("what was done before Ctrl-C has exit %d", code)
+	}
+}
+
+func TestWantsJSON(t *testing.T) {
+	for _, c := range []struct {
+		args   []string
+		parsed string
+		want   bool
+	}{
+		{nil, "json", true},
+		{nil, "table", false},
+		{[]string{"sql", "-o", "json"}, "table", true},
+		{[]string{"-ojson"}, "table", true},
+		{[]string{"-o=json"}, "table", true},
+		{[]string{"--output", "json"}, "table", true},
+		{[]string{"--output=json"}, "table", true},
+		{[]string{"--output=csv"}, "table", false},
+		{[]string{"-o", "json", "-o", "csv"}, "table", false},
+		{[]string{"--", "-o", "json"}, "table", false},
+		{[]string{"-o"}, "table", false},
+	} {
+		if got := (&app{args: c.args, flags: globals{output: c.parsed}}).wantsJSON(); got != c.want {
+			t.Errorf("%q: %v, want %v", c.args, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/airhook-go/airhook"
+)
+
+// valueOf is a flag's value: the text itself, standard input for -, a file for @FILE.
+func (a *app) valueOf(ctx context.Context, flag, value string) (string, error) {
+	switch {
+	case value == "-":
+		text, err := a.readStdin(ctx)
+		if err != nil {
+			return "", err
+		}
+		return filled(flag, "standard input", text)
+	case strings.HasPrefix(value, "@"):
+		b, err := readFile(value[1:])
+		if err != nil {
+			return "", err
+		}
+		return filled(flag, value[1:], string(b))
+	}
+	return value, nil
+}
+
+func filled(flag, where, text string) (string, error) {
+	if text = strings.TrimSpace(text); text == "" {
+		return "", usagef("", "%s: %s is empty", flag, where)
+	}
+	return text, nil
+}
+
+// readFile reads a file that the user named; a missing one is not_found.
+func readFile(name string) ([]byte, error) {
+	b, err := os.ReadFile(name)
+	if err == nil {
+		return b, nil
+	}
+	return nil, fileFailure(name, "read", err)
+}
+
+// fileFailure names the file and tells a missing one apart.
+func fileFailure(name, verb string, err error) error {
+	e := &airhook.Error{Err: fmt.Errorf("%s %s: %w", verb, name, cause(err))}
+	if errors.Is(err, fs.ErrNotExist) {
+		e.Kind = airhook.ErrNotFound
+	}
+	return &fileError{file: name, err: e}
+}
+
+// cause is a failure without the file's name.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// readStdin reads all of standard input.
+func (a *app) readStdin(ctx context.Context) (string, error) {
+	b, err := interruptible(ctx, func() ([]byte, error) { return io.ReadAll(a.stdin) })
+	if err != nil {
+		return "", fmt.Errorf("read standard input: %w", err)
+	}
+	return string(b), nil
+}
+
+// interruptible ends the wait for a read with the context. The read itself can't be taken back: its goroutine ends with
+// the input, or with the process.
+func interruptible[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type answer struct {
+		got T
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		got, err := read()
+		done <- answer{got, err}
+	}()
+	select {
+	case a := <-done:
+		return a.got, a.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
+// readPassword reads one line; on a terminal it asks without echo.
+func (a *app) readPassword(ctx context.Context) (string, error) {
+	if f, ok := a.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return a.askPassword(ctx, int(f.Fd()))
+	}
+	line, err := interruptible(ctx, func() (string, error) { return bufio.NewReader(a.stdin).ReadString('\n') })
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	return nonEmpty(strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"))
+}
+
+// askPassword gives the terminal its echo back also when Ctrl-C ends the wait.
+func (a *app) askPassword(ctx context.Context, fd int) (string, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	_, _ = fmt.Fprint(a.stderr, "Password: ")
+	typed, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	_, _ = fmt.Fprintln(a.stderr)
+	if err != nil {
+		_ = term.Restore(fd, before)
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	return nonEmpty(string(typed))
+}
+
+func nonEmpty(password string) (string, error) {
+	if password == "" {
+		return "", usagef("", "--conn-password-stdin: the line is empty")
+	}
+	return password, nil
+}

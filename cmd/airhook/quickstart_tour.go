@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/defaults"
+	"github.com/airhook-go/airhook/devstack"
+)
+
+// tourIDs are the connections to databases: those of the documentation of Airflow's Postgres provider, and the one of
+// its Redshift guide.
+var tourIDs = []string{"rds_postgres_iam", "redshift_iam", "redshift_serverless_iam", "redshift_default"}
+
+// tourConnections are tourIDs and the AWS identities that they name, for a stack.
+func tourConnections(s devstack.Status) ([]airhook.Connection, error) {
+	admin := s.AWS.Principals[0]
+	identity, err := json.Marshal(map[string]string{"region_name": s.AWS.Region, "endpoint_url": s.AWS.EndpointURL})
+	if err != nil {
+		return nil, err
+	}
+	cluster, _ := s.Instance("my-cluster")
+	var conns []airhook.Connection
+	for _, c := range []struct {
+		id, typ, instance, login, password, extra string
+	}{
+		{"rds_postgres_iam", "postgres", "mydb", "app", "", `{"iam": true, "aws_conn_id": "aws_default"}`},
+		{"redshift_iam", "postgres", "my-redshift-cluster", "app", "", `{"iam": true, "redshift": true, "cluster-identifier": "my-redshift-cluster", "aws_conn_id": "my_aws_conn"}`},
+		{"redshift_serverless_iam", "postgres", "my-serverless-workgroup", "", "", `{"iam": true, "redshift-serverless": true, "workgroup-name": "my-serverless-workgroup", "aws_conn_id": "my_aws_conn"}`},
+		{"redshift_default", "redshift", cluster.ID, cluster.PasswordLogin.User, cluster.PasswordLogin.Password, ""},
+		{"aws_default", "aws", "", admin.AccessKeyID, admin.SecretAccessKey, string(identity)},
+		{"my_aws_conn", "aws", "", admin.AccessKeyID, admin.SecretAccessKey, string(identity)},
+	} {
+		conn := airhook.Connection{ID: c.id, Type: c.typ, Login: c.login, Password: airhook.NewSecret(c.password)}
+		if in, found := s.Instance(c.instance); found {
+			conn.Host, conn.Port, conn.Schema = in.Endpoint, in.Port, in.Database
+		}
+		if c.extra != "" {
+			if conn.Extra, err = airhook.ParseExtra(c.extra); err != nil {
+				return nil, err
+			}
+		}
+		conns = append(conns, conn)
+	}
+	return conns, nil
+}
+
+// store writes the connections to the tour's own store.
+func (t *tour) store(ctx context.Context, s devstack.Status) error {
+	conns, err := tourConnections(s)
+	if err != nil {
+		return err
+	}
+	setup, err := defaults.Open(ctx, defaults.Options{Home: t.home})
+	if err != nil {
+		return err
+	}
+	for _, conn := range conns {
+		if err == nil {
+			err = setup.Store.Put(ctx, conn)
+		}
+	}
+	return joined(err, setup.Close())
+}
+
+func joined(err, closing error) error {
+	if err != nil {
+		return err
+	}
+	return closing
+}
+
+// isolate makes this process forget the user's connections, AWS identity and PostgreSQL settings. The quickstart is all
+// that it still does.
+func isolate(home, dev string) {
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		for _, prefix := range []string{"AIRFLOW", "AIRHOOK_", "AWS_", "PG", "XDG_"} {
+			if strings.HasPrefix(name, prefix) {
+				_ = os.Unsetenv(name)
+			}
+		}
+	}
+	for name, value := range map[string]string{"HOME": home, "AIRHOOK_HOME": home, "AIRHOOK_DEV_DIR": dev, "AWS_EC2_METADATA_DISABLED": "true"} {
+		_ = os.Setenv(name, value)
+	}
+}
+
+// command runs one of airhook's commands as a shell would, and shows it. want is the exit code that it must have.
+func (t *tour) command(ctx context.Context, want int, args ...string) error {
+	t.say("   $ airhook %s", shellLine(args))
+	var said bytes.Buffer
+	code := run(ctx, args, t.clean, strings.NewReader(""), &said, &said)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if code != want {
+		return fmt.Errorf("airhook %s: exit %d, not %d: %s", strings.Join(args, " "), code, want, strings.TrimSpace(said.String()))
+	}
+	_, err := indented(t.out).Write(said.Bytes())
+	return err
+}
+
+func shellLine(args []string) string {
+	words := make([]string, len(args))
+	for i, arg := range args {
+		words[i] = shellQuote(arg)
+	}
+	return strings.Join(words, " ")
+}
+
+// stay starts the stack again, in a process of its own, and tells the connections where it is now.
+func (t *tour) stay(ctx context.Context) error {
+	status, err := t.detach(ctx, t.dev, t.pgBin)
+	if err != nil {
+		return err
+	}
+	if err := t.store(ctx, status); err != nil {
+		return err
+	}
+	t.say(`
+It stays: the stack runs in the background (process %d), the connections are in %s.
+Try next:
+  export AIRHOOK_HOME=%[3]s
+  eval "$(airhook dev env)"
+  airhook connections list
+  airhook sql redshift_iam 'SELECT version()'
+End it, and remove everything:
+  airhook --home %[3]s dev down && rm -r %[3]s`, status.PIDs[0], t.base, shellQuote(t.base))
+	return nil
+}
+
+// say writes a line of the story.
+func (t *tour) say(format string, args ...any) { _, _ = fmt.Fprintf(t.out, format+"\n", args...) }
+
+func (t *tour) title(text string) { t.say("\n%s", text) }
+
+// grid prints rows in columns.
+func (t *tour) grid(header []string, rows [][]string) error {
+	inner := &app{stdout: &output{w: indented(t.out)}}
+	return inner.printGrid(header, rows)
+}
+
+func clock() string { return time.Now().Format(time.TimeOnly) }
+
+// pause waits, unless Ctrl-C ends it.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// indented sets every line in by three columns.
+func indented(w io.Writer) io.Writer { return &indenter{w: w, fresh: true} }
+
+type indenter struct {
+	w     io.Writer
+	fresh bool
+}
+
+func (i *indenter) Write(p []byte) (int, error) {
+	var b bytes.Buffer
+	for line := range bytes.Lines(p) {
+		if i.fresh && len(bytes.TrimSpace(line)) > 0 {
+			b.WriteString("   ")
+		}
+		b.Write(line)
+		i.fresh = line[len(line)-1] == '\n'
+	}
+	_, err := i.w.Write(b.Bytes())
+	return len(p), err
+}
