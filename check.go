@@ -263,6 +263,9 @@ func (r *testRun) query(ctx context.Context) (string, error) {
 		}
 		return "", err
 	}
+	if _, release, ok := strings.Cut(r.report.ServerVersion, "Redshift "); ok {
+		return "Redshift " + release, nil
+	}
 	version, _, _ := strings.Cut(r.report.ServerVersion, " on ")
 	return version, nil
 }

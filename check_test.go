@@ -16,6 +16,7 @@ import (
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/airhooktest"
+	"github.com/airhook-go/airhook/internal/notice"
 )
 
 // stages is a report in words: each stage with ok, -- (skipped) or FAILED.
@@ -283,12 +284,12 @@ func TestNoticesReachWhoeverUsesTheSession(t *testing.T) {
 	}
 	defer session.Release()
 	var heard []string
-	session.Conn().PgConn().CustomData()["airhook.notice"] = func(n *pgconn.Notice) { heard = append(heard, n.Message) }
+	notice.Hear(session.Conn().PgConn(), func(n *pgconn.Notice) { heard = append(heard, n.Message) })
 	for range 2 {
 		if err := session.Conn().PgConn().Exec(t.Context(), "DO").Close(); err != nil {
 			t.Fatal(err)
 		}
-		delete(session.Conn().PgConn().CustomData(), "airhook.notice") // the next user hears nothing
+		notice.Hear(session.Conn().PgConn(), nil) // the next user hears nothing
 	}
 	if len(heard) != 1 || heard[0] != "hello" {
 		t.Errorf("heard %q", heard)

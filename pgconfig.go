@@ -18,6 +18,7 @@ import (
 
 	"github.com/airhook-go/airhook/internal/endpoint"
 	"github.com/airhook-go/airhook/internal/hermetic"
+	"github.com/airhook-go/airhook/internal/notice"
 	"github.com/airhook-go/airhook/internal/roots"
 )
 
@@ -49,8 +50,7 @@ func (c *Client) pgConfig(t Target) (*pgxpool.Config, error) {
 	cc.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelWait}
 	}
-	cc.OnNotice = tellNotice
-	cc.OnNotice = notify
+	cc.OnNotice = notice.Tell
 	applyDriver(&cc.Config, t.libpq)
 	if t.Engine == Redshift {
 		cc.DefaultQueryExecMode = pgx.QueryExecModeExec // text results, and nothing prepared that DDL could stale
@@ -59,23 +59,6 @@ func (c *Client) pgConfig(t Target) (*pgxpool.Config, error) {
 	config.MaxConns, config.MinConns = maxConns, 0
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = maxConnLifetime, maxConnLifetime/10
 	return config, nil
-}
-
-// tellNotice hands a server's notice to whoever uses the session: the package hook leaves its function in the session's
-// custom data, because pgx takes one handler for a session's whole life.
-func tellNotice(conn *pgconn.PgConn, n *pgconn.Notice) {
-	if hear, ok := conn.CustomData()["airhook.notice"].(func(*pgconn.Notice)); ok {
-		hear(n)
-	}
-}
-
-// noticeKey is where a session's custom data holds the func(*pgconn.Notice) of whoever uses the session now.
-const noticeKey = "airhook.notice"
-
-func notify(conn *pgconn.PgConn, n *pgconn.Notice) {
-	if hear, ok := conn.CustomData()[noticeKey].(func(*pgconn.Notice)); ok {
-		hear(n)
-	}
 }
 
 // tlsRoads is the first way to try and, for libpq's allow and prefer, the other one.

@@ -13,11 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/internal/notice"
 )
-
-// noticeKey is where a session's custom data holds the func(*pgconn.Notice) of the hook that uses it now. The client's
-// sessions look there when the server sends a notice.
-const noticeKey = "airhook.notice"
 
 const endWait = 5 * time.Second // for a rollback that the caller's context no longer waits for
 
@@ -49,7 +46,7 @@ func (h *Hook) open(ctx context.Context) (*session, error) {
 		// somebody else fails. One more round trip is cheaper than that.
 		s.mode = []any{pgx.QueryExecModeDescribeExec}
 	}
-	s.data()[noticeKey] = h.notice
+	notice.Hear(s.pg(), h.notice)
 	if err := s.restore(ctx); err != nil {
 		s.close()
 		return nil, err
@@ -59,11 +56,9 @@ func (h *Hook) open(ctx context.Context) (*session, error) {
 
 func (s *session) pg() *pgconn.PgConn { return s.conn.Conn().PgConn() }
 
-func (s *session) data() map[string]any { return s.pg().CustomData() }
-
 // close gives the session back as a fresh one, or ends it.
 func (s *session) close() {
-	delete(s.data(), noticeKey)
+	notice.Hear(s.pg(), nil)
 	if s.touched && !s.pg().IsClosed() {
 		ctx, cancel := context.WithTimeout(context.Background(), endWait)
 		defer cancel()

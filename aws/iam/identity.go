@@ -52,6 +52,7 @@ func (l *Logins) arn(ctx context.Context, s *session.Session, t airhook.Target, 
 	}
 	client := sts.NewFromConfig(s.Config, func(o *sts.Options) {
 		o.Region, o.BaseEndpoint = s.ServiceRegion(serviceSTS, t.Region), s.Endpoint(serviceSTS, o.BaseEndpoint)
+		o.RetryMaxAttempts = 2 // nobody waits long for a name
 	})
 	out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {

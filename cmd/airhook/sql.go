@@ -16,6 +16,7 @@ import (
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/hook"
+	"github.com/airhook-go/airhook/internal/notice"
 )
 
 type sqlFlags struct {
@@ -111,12 +112,9 @@ func (s *sqlRun) run(ctx context.Context, text string, statements, params []stri
 	return s.print(ctx, statements[s.total-1], params, sink)
 }
 
-// noticeKey is where the client's sessions look for who hears the server's notices.
-const noticeKey = "airhook.notice"
-
 // hearNotices prints what the server says beside the rows, as psql does. --quiet leaves the warnings.
 func (s *sqlRun) hearNotices() {
-	s.conn.CustomData()[noticeKey] = func(n *pgconn.Notice) {
+	notice.Hear(s.conn, func(n *pgconn.Notice) {
 		if s.app.flags.quiet && n.SeverityUnlocalized != "WARNING" {
 			return
 		}
@@ -126,7 +124,7 @@ func (s *sqlRun) hearNotices() {
 				_, _ = fmt.Fprintf(s.app.stderr, "%s: %s\n", line.name, line.text)
 			}
 		}
-	}
+	})
 }
 
 var errNoSQL = usagef("give a statement, -f FILE or -", "there is no SQL to run")

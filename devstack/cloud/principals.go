@@ -60,11 +60,11 @@ func (a *Account) Roles() []Role {
 }
 
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-var principalName = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]{1,64}$`)
+var principalName = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]+$`)
 
 // AddPrincipal makes another user, who may do everything that Deny does not take away.
 func (a *Account) AddPrincipal(name string) (Principal, error) {
-	if !principalName.MatchString(name) {
+	if !fits(principalName, name) {
 		return Principal{}, fmt.Errorf("user name %q: want 1 to 64 letters, digits and characters of +=,.@_-", name)
 	}
 	a.mu.Lock()

@@ -72,19 +72,25 @@ func readClusterCredentials(c call) (asked askedCredentials, err error) {
 
 // A name of the API's documentation: a letter first, then letters, digits and a few signs. Groups are in lower case.
 var (
-	dbName  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_+.@-]{0,63}$`)
-	dbGroup = regexp.MustCompile(`^[a-z][a-z0-9_+.@-]{0,63}$`)
+	dbName  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_+.@-]*$`)
+	dbGroup = regexp.MustCompile(`^[a-z][a-z0-9_+.@-]*$`)
 )
+
+// fits reports whether a name of at most 64 characters has a pattern. A counted repetition in the pattern would say the
+// same, but compiling that costs every start of the binary.
+func fits(pattern *regexp.Regexp, name string) bool {
+	return len(name) <= 64 && pattern.MatchString(name)
+}
 
 func (asked askedCredentials) checkNames(c call) error {
 	switch {
-	case !dbName.MatchString(asked.user) || reserved(asked.user):
+	case !fits(dbName, asked.user) || reserved(asked.user):
 		return invalidParameter(fmt.Sprintf("Invalid DbUser %q: want 1 to 64 letters, digits and _+.@-, a letter first, not PUBLIC and not a reserved word.", short(asked.user)))
-	case c.form.Has("DbName") && (!dbName.MatchString(asked.database) || reserved(asked.database)):
+	case c.form.Has("DbName") && (!fits(dbName, asked.database) || reserved(asked.database)):
 		return invalidParameter(fmt.Sprintf("Invalid DbName %q: want 1 to 64 letters, digits and _+.@-, a letter first, and not a reserved word.", short(asked.database)))
 	}
 	for _, group := range asked.groups {
-		if !dbGroup.MatchString(group) || reserved(group) {
+		if !fits(dbGroup, group) || reserved(group) {
 			return invalidParameter(fmt.Sprintf("Invalid DbGroup %q: want 1 to 64 lower-case letters, digits and _+.@-, a letter first, and not a reserved word.", short(group)))
 		}
 	}

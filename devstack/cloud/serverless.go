@@ -41,7 +41,7 @@ func (a *Account) getCredentials(c call) (any, error) {
 		}
 		lifetime = time.Duration(*d) * time.Second
 	}
-	if asked.DBName != nil && (!dbName.MatchString(*asked.DBName) || reserved(*asked.DBName)) {
+	if asked.DBName != nil && (!fits(dbName, *asked.DBName) || reserved(*asked.DBName)) {
 		return nil, validation(fmt.Sprintf("Invalid dbName %q.", short(*asked.DBName)))
 	}
 	a.mu.Lock()
@@ -80,13 +80,13 @@ func (a *Account) getWorkgroup(c call) (any, error) {
 	}}, nil
 }
 
-var workgroupName = regexp.MustCompile(`^[a-z0-9-]{3,64}$`)
+var workgroupName = regexp.MustCompile(`^[a-z0-9-]{3,}$`)
 
 func checkWorkgroupName(name *string) error {
 	if name == nil {
 		return validation("1 validation error detected: Value at 'workgroupName' failed to satisfy constraint: Member must not be null")
 	}
-	if !workgroupName.MatchString(*name) {
+	if !fits(workgroupName, *name) {
 		return validation(fmt.Sprintf("1 validation error detected: Value '%s' at 'workgroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-z0-9-]{3,64}", short(*name)))
 	}
 	return nil

@@ -102,7 +102,7 @@ func TestSCRAMFollowsItsRFC(t *testing.T) {
 }
 
 func TestACancelWaitsForTheServer(t *testing.T) {
-	listener, err := net.Listen("unix", t.TempDir()+"/s") //nolint:noctx // of this test, on this machine
+	listener, err := net.Listen("unix", t.TempDir()+"/s")
 	if err != nil {
 		t.Fatal(err)
 	}

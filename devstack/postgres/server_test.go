@@ -264,7 +264,7 @@ func run(t *testing.T, binary string, who *syscall.Credential) (cmd *exec.Cmd, i
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line, err := bufio.NewReader(out).ReadString('\n')
+	line, _ := bufio.NewReader(out).ReadString('\n')
 	first, dir, found := strings.Cut(strings.TrimSpace(line), " ")
 	if pid, err = strconv.Atoi(first); err != nil || !found {
 		_ = cmd.Process.Kill()
