@@ -275,3 +275,20 @@ func TestSettingsAreMadeInEverySession(t *testing.T) {
 		}
 	}
 }
+
+func TestACachedCredentialCostsNoAllocation(t *testing.T) {
+	c := must(airhook.New(airhook.Config{
+		Registry: registry{"c": {ID: "c", Type: "postgres", Host: "127.0.0.1", Login: "u"}},
+		Logins:   map[string]airhook.Login{"test": tokens(new(atomic.Int64), time.Hour)},
+		Resolve:  func(_ context.Context, t airhook.Target) (airhook.Target, error) { t.Method = "test"; return t, nil },
+	}))
+	defer c.Close()
+	ctx := t.Context()
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := c.Credential(ctx, "c"); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("a cached credential costs %v allocations", n)
+	}
+}

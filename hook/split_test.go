@@ -30,10 +30,14 @@ func TestSplitCutsWherePsqlCuts(t *testing.T) {
 		{"only comments", "-- a\n; /* b */ ; SELECT 1; -- end", []string{"SELECT 1"}},
 		{"an optimizer hint stays", "SELECT /*+ SeqScan(t) */ 1; SELECT 2", []string{"SELECT /*+ SeqScan(t) */ 1", "SELECT 2"}},
 		{"a comment before stays", "/*+ Leading(a b) */ SELECT 1;", []string{"/*+ Leading(a b) */ SELECT 1"}},
-		{"rules hold several in parentheses", "CREATE RULE r AS ON INSERT TO t DO (DELETE FROM a; DELETE FROM b); SELECT 1",
-			[]string{"CREATE RULE r AS ON INSERT TO t DO (DELETE FROM a; DELETE FROM b)", "SELECT 1"}},
-		{"a routine with an SQL body", "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END; SELECT 3",
-			[]string{"CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END", "SELECT 3"}},
+		{
+			"rules hold several in parentheses", "CREATE RULE r AS ON INSERT TO t DO (DELETE FROM a; DELETE FROM b); SELECT 1",
+			[]string{"CREATE RULE r AS ON INSERT TO t DO (DELETE FROM a; DELETE FROM b)", "SELECT 1"},
+		},
+		{
+			"a routine with an SQL body", "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END; SELECT 3",
+			[]string{"CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END", "SELECT 3"},
+		},
 		{"a transaction is no body", "BEGIN; SELECT 1; END; SELECT 2", []string{"BEGIN", "SELECT 1", "END", "SELECT 2"}},
 		{"something left open reaches to the end", "SELECT 1; SELECT ' ; SELECT 3", []string{"SELECT 1", "SELECT ' ; SELECT 3"}},
 		{"other alphabets", "SELECT 'ü;' AS größe; SELECT 2", []string{"SELECT 'ü;' AS größe", "SELECT 2"}},

@@ -222,7 +222,8 @@ func TestErrorsOfTheServerPassBothWaysOfALogin(t *testing.T) {
 	g := open(t, gateway.RDS)
 	s := secure(t, g)
 	m := s.expect("AuthenticationCleartextPassword AuthenticationOk ErrorResponse", &pgproto3.StartupMessage{
-		ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "signer", "database": "missing"}},
+		ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "signer", "database": "missing"},
+	},
 		&pgproto3.PasswordMessage{Password: "token for signer"})
 	if e, _ := m.(*pgproto3.ErrorResponse); e.Code != "3D000" {
 		t.Errorf("got %+v, want that the database is missing", e)
