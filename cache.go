@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,11 +18,8 @@ const loginTimeout = 30 * time.Second
 
 // credentials keeps one fresh credential for everything that a login reads; ids that mean the same share it.
 type credentials struct {
-	cfg Config
-
-	mu     sync.Mutex
-	values map[string]*refresh.Value[Credential]
-	closed bool
+	cfg    Config
+	values refresh.Group[Credential]
 }
 
 // login returns the way to log in of a target, or why there is none.
@@ -49,6 +45,7 @@ func (c *credentials) login(t Target) (Login, error) {
 // source is where the sessions of one target get their credentials.
 type source struct {
 	id    string
+	key   string                     // of the value
 	fixed Credential                 // of a password
 	value *refresh.Value[Credential] // of any other login; nil for a password
 	err   error                      // why there is no way to log in
@@ -90,39 +87,21 @@ func (c *credentials) source(t Target) *source {
 	if err != nil || t.Method == MethodPassword {
 		return &source{id: t.ID, fixed: Credential{User: t.User, Password: t.password}, err: err}
 	}
-	key := t.key()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return &source{id: t.ID, err: errClosed}
+	s := &source{id: t.ID, key: t.key()}
+	s.value, s.err = c.values.Use(s.key, func(ctx context.Context) (Credential, time.Time, error) {
+		cred, err := login(ctx, t)
+		c.cfg.Logger.Debug("asked for a credential", "conn", t.ID, "method", t.Method, "principal", cred.Principal, "expires", cred.Expires, "err", err)
+		return cred, cred.Expires, err
+	}, refresh.Options{Timeout: loginTimeout, Logger: c.cfg.Logger, Name: t.ID, Permanent: permanent})
+	if s.err != nil {
+		s.err = errClosed
 	}
-	if c.values == nil {
-		c.values = map[string]*refresh.Value[Credential]{}
-	}
-	v, ok := c.values[key]
-	if !ok {
-		v = refresh.New(func(ctx context.Context) (Credential, time.Time, error) {
-			cred, err := login(ctx, t)
-			return cred, cred.Expires, err
-		}, refresh.Options{Timeout: loginTimeout, Logger: c.cfg.Logger, Name: t.ID, Permanent: permanent})
-		c.values[key] = v
-	}
-	return &source{id: t.ID, value: v}
+	return s
 }
 
 // permanent reports failures that trying again soon does not heal.
 func permanent(err error) bool {
 	return slices.ContainsFunc([]error{ErrInvalid, ErrNotFound, ErrAccessDenied, ErrClusterNotFound, ErrWorkgroupNotFound}, func(kind error) bool { return errors.Is(err, kind) })
-}
-
-func (c *credentials) close() {
-	c.mu.Lock()
-	values := c.values
-	c.values, c.closed = nil, true
-	c.mu.Unlock()
-	for _, v := range values {
-		v.Close()
-	}
 }
 
 // key holds everything that a login reads. Its parts are quoted, so that no two targets share one by accident.

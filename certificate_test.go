@@ -8,12 +8,33 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/airhook-go/airhook"
 )
+
+func TestFilesThatNeverEndAreRefused(t *testing.T) {
+	secure, _ := certificate(t, time.Now().Add(time.Hour), "db.example.com")
+	good := rootFile(t, secure)
+	for name, extra := range map[string]string{
+		"sslrootcert": fmt.Sprintf(`{"sslrootcert": %q}`, os.DevNull),
+		"sslcert":     fmt.Sprintf(`{"sslmode": "require", "sslcert": %q, "sslkey": %q}`, os.DevNull, good),
+		"sslkey":      fmt.Sprintf(`{"sslmode": "require", "sslcert": %q, "sslkey": %q}`, good, os.DevNull),
+	} {
+		c := must(airhook.New(airhook.Config{Registry: registry{"c": connection(t, "postgres", "127.0.0.1", extra)}}))
+		if _, err := c.Acquire(t.Context(), "c"); !errors.Is(err, airhook.ErrInvalid) || !strings.Contains(err.Error(), os.DevNull+": it is no regular file") {
+			t.Errorf("%s: %v", name, err)
+		}
+		c.Close()
+	}
+}
 
 // certificate makes a server's certificate that signs itself, and the pool that trusts it.
 func certificate(t *testing.T, until time.Time, names ...string) (*tls.Config, *x509.CertPool) {

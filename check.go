@@ -1,6 +1,7 @@
 package airhook
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -37,7 +38,7 @@ func (c *Client) Test(ctx context.Context, conn Connection) Report {
 		}
 	}
 	run.close()
-	run.report.OK = run.report.err == nil
+	run.report.OK, run.report.Warnings = run.report.err == nil, run.t.Warnings
 	run.report.TookMS = Millis(time.Since(started))
 	return run.report
 }
@@ -72,7 +73,7 @@ func (r *testRun) step(ctx context.Context, stage Stage, do func(context.Context
 		step.OK, step.Skipped, step.Detail, err = true, true, string(skip), nil
 	case err != nil:
 		e := r.failed(ctx, stage, err)
-		step.Detail, step.Problem, step.Hint = "", first(message(e), e.Error()), e.Hint
+		step.Detail, step.Problem, step.Hint = "", cmp.Or(message(e), e.Error()), e.Hint
 		r.report.err = e
 	}
 	r.report.Steps = append(r.report.Steps, step)
@@ -93,6 +94,9 @@ func (r *testRun) failed(ctx context.Context, stage Stage, err error) *Error {
 		e = &Error{Err: err}
 	}
 	e.ID, e.Stage = r.conn.ID, stage
+	if stage == StageTLS && isTimeout(err) {
+		e.Hint = "it took the connection and then said nothing: is PostgreSQL what listens there?"
+	}
 	return e
 }
 
@@ -132,6 +136,8 @@ func (r *testRun) dns(ctx context.Context) (string, error) {
 	switch {
 	case r.routed:
 		return "", errSkip("the dev stack's dial map has it")
+	case r.client.cfg.DialFunc != nil:
+		return "", errSkip("DialFunc finds the address")
 	case r.t.Address != "":
 		return "", errSkip("hostaddr gives the address")
 	case strings.HasPrefix(r.t.Host, "/"):

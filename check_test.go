@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -272,6 +274,20 @@ func TestRootCertificateFile(t *testing.T) {
 		if err == nil {
 			_ = session.Close(t.Context())
 		}
+	}
+}
+
+// Behind a tunnel of the caller's own only DialFunc knows the name.
+func TestNamesThatOnlyDialFuncKnowsAreNotLookedUp(t *testing.T) {
+	conn := airhooktest.Script(t, airhooktest.AskPassword(anyPassword), airhooktest.Welcome(), answer)
+	real := net.JoinHostPort(conn.Host, strconv.Itoa(conn.Port))
+	conn.Host = "db.behind-a-tunnel.invalid"
+	c := must(airhook.New(airhook.Config{Registry: registry{}, DialFunc: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, real)
+	}}))
+	defer c.Close()
+	if report := c.Test(t.Context(), conn); !report.OK || report.Steps[2].Stage != airhook.StageDNS || !report.Steps[2].Skipped {
+		t.Errorf("got %s: %v", stages(report), report.Err())
 	}
 }
 

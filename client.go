@@ -9,13 +9,16 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/puddle/v2"
+
+	"github.com/airhook-go/airhook/internal/suggest"
 )
 
 // Config is what a Client is built from. Only Registry is required.
@@ -60,10 +63,13 @@ type Client struct {
 	closing sync.WaitGroup
 }
 
-// entry is one opened id. done is closed when target, pool and err are final.
+// entry is one opened id. done is closed when what follows it is final.
 type entry struct {
 	done   chan struct{}
 	cancel context.CancelFunc // ends the opening
+	made   [2]Connection      // what target is made from: the connection and the aws connection that signs for it
+	look   *time.Timer        // sets aged
+	aged   atomic.Bool        // it is time to look whether the registry still says the same
 	target Target
 	config *pgxpool.Config
 	pool   *pgxpool.Pool
@@ -90,12 +96,21 @@ func New(cfg Config) (*Client, error) {
 // Get returns the connection of that id. An unknown id is ErrNotFound, with the nearest ids as hint.
 func (c *Client) Get(ctx context.Context, id string) (Connection, error) {
 	conn, err := c.cfg.Registry.Get(ctx, id)
-	if errors.Is(err, ErrNotFound) {
-		if l, ok := c.cfg.Registry.(Lister); ok {
-			err = notFound(id, ids(ctx, l))
-		}
+	return conn, about(id, "", c.nearest(ctx, id, err))
+}
+
+// nearest is err with the ids in its hint that somebody may have meant by one that isn't defined.
+func (c *Client) nearest(ctx context.Context, id string, err error) error {
+	l, ok := c.cfg.Registry.(Lister)
+	if !ok || !errors.Is(err, ErrNotFound) {
+		return err
 	}
-	return conn, about(id, "", err)
+	e := &Error{}
+	errors.As(about(id, "", err), &e)
+	if near := suggest.Nearest(id, ids(ctx, l)); len(near) > 0 {
+		e.Hint = "did you mean " + strings.Join(near, ", ") + "?"
+	}
+	return e
 }
 
 // List yields what the registry holds; an entry that cannot be read comes as its error. A registry that cannot list
@@ -141,11 +156,16 @@ func (c *Client) forget(id string) {
 	defer c.mu.Unlock()
 	for known, e := range c.entries {
 		if known == id || !e.ready || e.target.AWSConnID == id {
-			delete(c.entries, known)
-			c.closing.Go(e.close)
+			c.remove(known, e)
 		}
 	}
 	c.publish()
+}
+
+// remove closes an entry; the caller holds the lock and publishes.
+func (c *Client) remove(id string, e *entry) {
+	delete(c.entries, id)
+	c.closing.Go(func() { c.closeEntry(e) })
 }
 
 // publish makes a new map of what is ready; the caller holds the lock, or is the only one.
@@ -155,11 +175,52 @@ func (c *Client) publish() {
 	c.opened.Store(&ready)
 }
 
-// close waits until the entry is open and its sessions have been returned.
-func (e *entry) close() {
-	if <-e.done; e.pool != nil {
+// closeEntry waits until the entry is open and its sessions have been returned.
+func (c *Client) closeEntry(e *entry) {
+	if <-e.done; e.ready {
+		e.look.Stop()
+		c.creds.values.Release(e.source.key)
 		e.pool.Close()
 	}
+}
+
+// holds reports whether an entry is still the one of its id.
+func (c *Client) holds(id string, e *entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.entries[id] == e
+}
+
+// lookAgain is how long an opened id goes without a look into the registry, where another process may have changed it.
+const lookAgain = 10 * time.Second
+
+// current reports whether an entry is still what the registry says; if not, it is closed. A registry that can't be asked
+// changes nothing.
+func (c *Client) current(ctx context.Context, id string, e *entry) bool {
+	e.look.Reset(lookAgain)
+	made, err := c.read(ctx, id, e.target)
+	if made == e.made || err != nil && !errors.Is(err, ErrNotFound) {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entries[id] == e {
+		c.remove(id, e)
+		c.publish()
+	}
+	return false
+}
+
+// read returns what a target is made from. An aws connection that isn't defined is the empty one: what that means is for
+// the resolver to say.
+func (c *Client) read(ctx context.Context, id string, t Target) (made [2]Connection, err error) {
+	if made[0], err = c.cfg.Registry.Get(ctx, id); err != nil || t.AWSConnID == "" {
+		return made, err
+	}
+	if made[1], err = c.cfg.Registry.Get(ctx, t.AWSConnID); errors.Is(err, ErrNotFound) {
+		return made, nil
+	}
+	return made, err
 }
 
 // Target returns what an id means, resolved: with region, identifiers and endpoint.
@@ -173,16 +234,22 @@ func (c *Client) Target(ctx context.Context, id string) (Target, error) {
 
 // Credential returns the credential that a new session of this id would use now, from the cache when it is fresh.
 func (c *Client) Credential(ctx context.Context, id string) (Credential, error) {
-	e, err := c.open(ctx, id)
-	if err != nil {
-		return Credential{}, err
+	for {
+		e, err := c.open(ctx, id)
+		if err != nil {
+			return Credential{}, err
+		}
+		cred, err := e.source.get(ctx)
+		if err == nil || c.holds(id, e) { // else an edit closed it meanwhile
+			return cred, err
+		}
 	}
-	return e.source.get(ctx)
 }
 
 // Pool returns the shared pool for id, opening it on first use. The Client owns it; do not close it. Each new session
 // gets a credential that is fresh then; open sessions outlive theirs. When the database rejects a credential it is
-// dropped, and the next session signs anew; Acquire does that at once.
+// dropped, and the next session signs anew; Acquire does that at once. A connection that was changed has another pool:
+// ask for it again rather than keep it.
 func (c *Client) Pool(ctx context.Context, id string) (*pgxpool.Pool, error) {
 	e, err := c.open(ctx, id)
 	if err != nil {
@@ -192,44 +259,48 @@ func (c *Client) Pool(ctx context.Context, id string) (*pgxpool.Pool, error) {
 }
 
 // Acquire returns a session of id's pool. Release it when done. A login that the database rejects is tried once more
-// with a new credential. Errors are *Error with stage and kind.
-func (c *Client) Acquire(ctx context.Context, id string) (*pgxpool.Conn, error) {
-	e, err := c.open(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := e.pool.Acquire(ctx)
-	if errors.Is(err, puddle.ErrClosedPool) || errors.Is(err, context.Canceled) && ctx.Err() == nil { // Put or Delete closed it since
-		if e, err = c.open(ctx, id); err != nil {
-			return nil, err
-		}
-		conn, err = e.pool.Acquire(ctx)
-	}
-	if rejected(err) && e.target.Method != MethodPassword {
-		conn, err = e.pool.Acquire(ctx) // the tracer has dropped the credential
-	}
-	if err != nil {
-		return nil, c.explainFailure(ctx, e.target, err)
-	}
-	return conn, nil
+// with a new credential, or with the new password when somebody changed it. Errors are *Error with stage and kind.
+func (c *Client) Acquire(ctx context.Context, id string) (conn *pgxpool.Conn, err error) {
+	err = c.session(ctx, id, func(e *entry) (err error) {
+		conn, err = e.pool.Acquire(ctx) // the tracer drops a credential that is rejected
+		return err
+	})
+	return conn, err
 }
 
 // Dial opens one authenticated session to id, outside any pool. params are startup parameters such as
 // application_name; they win over the connection's. Close it when done.
-func (c *Client) Dial(ctx context.Context, id string, params map[string]string) (*pgconn.PgConn, error) {
-	e, err := c.open(ctx, id)
-	if err != nil {
-		return nil, err
+func (c *Client) Dial(ctx context.Context, id string, params map[string]string) (conn *pgconn.PgConn, err error) {
+	err = c.session(ctx, id, func(e *entry) error {
+		var cred Credential
+		if conn, cred, err = c.dial(ctx, e, params); rejected(err) {
+			e.source.drop(cred)
+		}
+		return err
+	})
+	return conn, err
+}
+
+// session opens a session by open. It starts anew when Put or Delete closed the entry meanwhile – each time takes one of
+// those – and once when another process changed the connection, or when the database rejects a credential that a new one
+// can take the place of.
+func (c *Client) session(ctx context.Context, id string, open func(*entry) error) error {
+	for again := false; ; {
+		e, err := c.open(ctx, id)
+		if err != nil {
+			return err
+		}
+		err = open(e)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() == nil && !c.holds(id, e):
+		case !again && (!c.current(ctx, id, e) || rejected(err) && e.target.Method != MethodPassword):
+			again = true
+		default:
+			return c.explainFailure(ctx, e.target, err)
+		}
 	}
-	conn, cred, err := c.dial(ctx, e, params)
-	if rejected(err) && e.target.Method != MethodPassword {
-		e.source.drop(cred)
-		conn, _, err = c.dial(ctx, e, params)
-	}
-	if err != nil {
-		return nil, c.explainFailure(ctx, e.target, err)
-	}
-	return conn, nil
 }
 
 func (c *Client) dial(ctx context.Context, e *entry, params map[string]string) (*pgconn.PgConn, Credential, error) {
@@ -274,7 +345,7 @@ func setCredential(config *pgconn.Config, cred Credential) {
 
 // open returns the entry of an id, opening it once however many ask; a caller's cancel ends only its own wait.
 func (c *Client) open(ctx context.Context, id string) (*entry, error) {
-	if e, ok := (*c.opened.Load())[id]; ok {
+	if e, ok := (*c.opened.Load())[id]; ok && (!e.isAged() || c.current(ctx, id, e)) {
 		return e, nil
 	}
 	c.mu.Lock()
@@ -301,6 +372,9 @@ func (c *Client) open(ctx context.Context, id string) (*entry, error) {
 	}
 }
 
+// isAged tells one of those who ask when it is time to look.
+func (e *entry) isAged() bool { return e.aged.Load() && e.aged.CompareAndSwap(true, false) }
+
 // fill opens an entry. A failed one is forgotten, so that the next caller tries again.
 func (c *Client) fill(ctx context.Context, id string, e *entry) {
 	defer close(e.done)
@@ -322,6 +396,8 @@ func (c *Client) build(ctx context.Context, id string, e *entry) error {
 	if e.target, err = c.resolve(ctx, conn); err != nil {
 		return err
 	}
+	e.made, _ = c.read(ctx, id, e.target) // without a failure: resolve has told it
+	e.made[0] = conn
 	if e.config, err = c.pgConfig(e.target); err != nil {
 		return about(id, StageTarget, err)
 	}
@@ -335,8 +411,12 @@ func (c *Client) build(ctx context.Context, id string, e *entry) error {
 	}
 	e.config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return e.target.set(ctx, conn.PgConn()) }
 	e.config.ConnConfig.Tracer = e.source.tracer(c.cfg.Tracer)
-	e.pool, err = pgxpool.NewWithConfig(ctx, e.config)
-	return about(id, StageTarget, err)
+	if e.pool, err = pgxpool.NewWithConfig(ctx, e.config); err != nil {
+		c.creds.values.Release(e.source.key)
+		return about(id, StageTarget, err)
+	}
+	e.look = time.AfterFunc(lookAgain, func() { e.aged.Store(true) })
+	return nil
 }
 
 // resolve understands a connection and completes it with what only AWS knows.
@@ -351,7 +431,7 @@ func (c *Client) resolve(ctx context.Context, conn Connection) (Target, error) {
 		t.Region, t.RegionFrom = t.endpoint.Region, "endpoint name"
 	}
 	if err != nil {
-		return t, about(conn.ID, StageEndpoint, err)
+		return t, about(conn.ID, StageEndpoint, c.nearest(ctx, t.AWSConnID, err))
 	}
 	if t.Port == 0 {
 		t.Port = t.Engine.defaultPort()
@@ -367,13 +447,12 @@ func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
 	for id, e := range c.entries {
-		delete(c.entries, id)
 		e.cancel()
-		c.closing.Go(e.close)
+		c.remove(id, e)
 	}
 	c.publish()
 	c.mu.Unlock()
-	c.creds.close() // first, so that sessions which are just being opened do not wait for AWS
+	c.creds.values.Close() // first, so that sessions which are just being opened do not wait for AWS
 	c.closing.Wait()
 	if c.cfg.OnClose != nil {
 		c.cfg.OnClose()

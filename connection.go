@@ -63,6 +63,7 @@ func (c Connection) Has(f Field) bool {
 // MarshalJSON writes Airflow's names in Airflow's order with every secret masked; absent fields are null and extra
 // is an object.
 func (c Connection) MarshalJSON() ([]byte, error) {
+	c.Host, c.Login, c.Schema, c.Description = mask.Field(c.Host), mask.Field(c.Login), mask.Field(c.Schema), mask.Field(c.Description)
 	return c.appendJSON(c.Password.String(), mask.Value(c.Extra.value())), nil
 }
 
@@ -108,5 +109,5 @@ func (c Connection) Format(f fmt.State, _ rune) {
 
 // LogValue shows which connection it is, not what is in it.
 func (c Connection) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", c.ID), slog.String("type", c.Type), slog.String("host", c.Host))
+	return slog.GroupValue(slog.String("id", c.ID), slog.String("type", c.Type), slog.String("host", mask.Field(c.Host)))
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+
+	"github.com/airhook-go/airhook/internal/suggest"
 )
 
 // The kinds of failure that callers branch on, with errors.Is. Each one's text is the word that the CLI's JSON has
@@ -57,8 +59,8 @@ func (e *Error) Error() string {
 	} else if e.Kind != nil {
 		text = strings.ReplaceAll(e.Kind.Error(), "_", " ")
 	}
-	if e.ID != "" && !strings.Contains(text, `"`+e.ID+`"`) {
-		return `connection "` + e.ID + `": ` + text
+	if id := suggest.Short(e.ID); id != "" && !strings.Contains(text, `"`+id+`"`) {
+		return `connection "` + id + `": ` + text
 	}
 	return text
 }

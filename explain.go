@@ -3,6 +3,8 @@ package airhook
 import (
 	"context"
 	"errors"
+
+	"github.com/airhook-go/airhook/internal/mask"
 )
 
 // Explanation is what airhook understood of a connection, ready for JSON. It holds no secret; what could not be learnt
@@ -28,8 +30,10 @@ type Explanation struct {
 	Identity   *Identity `json:"identity"`
 	TLS        TLSMode   `json:"tls"`
 	Session    []string  `json:"session"`
-	Ignored    []Ignored `json:"ignored"`
-	Warnings   []string  `json:"warnings"`
+	// Parameters are sent with the login: startup parameters, and connect_timeout, which stays here.
+	Parameters map[string]string `json:"parameters"`
+	Ignored    []Ignored         `json:"ignored"`
+	Warnings   []string          `json:"warnings"`
 }
 
 // Explain says what airhook understood of a connection. It opens no session and asks AWS at most for the region, the
@@ -49,8 +53,11 @@ func (c *Client) Explain(ctx context.Context, conn Connection) (Explanation, err
 	x := Explanation{
 		Connection: conn.ID, FoundIn: conn.FoundIn, Engine: t.Engine, Method: t.Method, Host: t.Host, Port: t.Port, Database: t.Database,
 		User: t.User, Region: t.Region, RegionFrom: t.RegionFrom, Cluster: t.Cluster, Workgroup: t.Workgroup, AWSConnID: t.AWSConnID,
-		Profile: t.Profile, RoleARN: t.RoleARN, TLS: t.TLS.Mode, Session: append([]string{}, t.Session...),
+		Profile: t.Profile, RoleARN: t.RoleARN, TLS: t.TLS.Mode, Session: append([]string{}, t.Session...), Parameters: map[string]string{"connect_timeout": t.ConnectTimeout.String()},
 		Ignored: append([]Ignored{}, t.Ignored...), Warnings: append([]string{}, t.Warnings...),
+	}
+	for name, value := range t.RuntimeParams {
+		x.Parameters[name] = mask.Field(value) // options may hold anything
 	}
 	if t.Method == MethodRDS {
 		x.SignHost, x.SignPort = t.SignHost, t.SignPort
@@ -84,7 +91,7 @@ func withHint(err error) string {
 }
 
 func (c *Client) identify(ctx context.Context, t Target, resolved bool, x *Explanation) {
-	if t.Method == MethodPassword || c.cfg.Identify == nil || !resolved {
+	if t.Method == MethodPassword || c.cfg.Identify == nil || !resolved || t.Refused != "" {
 		return
 	}
 	who, err := c.cfg.Identify(ctx, t)

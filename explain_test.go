@@ -42,7 +42,7 @@ func TestExplainHasTheContractsKeys(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	want := strings.Fields("connection found_in engine method host port database user region region_from cluster workgroup sign_host sign_port aws_conn_id profile role_arn identity tls session ignored warnings")
+	want := strings.Fields("connection found_in engine method host port database user region region_from cluster workgroup sign_host sign_port aws_conn_id profile role_arn identity tls session parameters ignored warnings")
 	if keys := slices.Sorted(maps.Keys(got)); !slices.Equal(keys, slices.Sorted(slices.Values(want))) {
 		t.Errorf("keys: %q", keys)
 	}
@@ -51,6 +51,11 @@ func TestExplainHasTheContractsKeys(t *testing.T) {
 	}
 	if identity, _ := got["identity"].(map[string]any); identity["arn"] != "arn:aws:iam::123456789012:user/etl" || identity["source"] != `connection "my_aws_conn"` {
 		t.Errorf("identity: %v", got["identity"])
+	}
+	conn.Extra = mustExtra(`{"options": "-c my.password=` + plain + `", "connect_timeout": 3}`)
+	other := explain(t, conn, found, airhook.Identity{}, nil)
+	if p := other.Parameters; p["options"] != "***" || p["application_name"] != "airhook" || p["connect_timeout"] != "3s" || x.Parameters["connect_timeout"] != "10s" {
+		t.Errorf("parameters: %v", p)
 	}
 	if len(x.Ignored) != 2 || x.Ignored[0].Key != "cluster-identifier" || x.Ignored[1].Key != "workgroup-name" || x.Ignored[0].Reason == "" {
 		t.Errorf("ignored: %v", x.Ignored)

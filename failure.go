@@ -1,17 +1,18 @@
 package airhook
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -52,7 +53,7 @@ func failure(t Target, err error) *Error {
 	var known *Error
 	if errors.As(err, &known) {
 		clone := *known
-		clone.ID = first(clone.ID, t.ID)
+		clone.ID = cmp.Or(clone.ID, t.ID)
 		return &clone
 	}
 	e := &Error{ID: t.ID, Stage: StageTCP, Kind: ErrUnreachable}
@@ -84,13 +85,14 @@ func loginFailure(e *Error, t Target, pg *pgconn.PgError) {
 	case t.Method == MethodPassword:
 		e.Hint = "check login and password; a user that has rds_iam needs iam in the extra"
 	case t.Method == MethodRDS:
-		e.Hint = fmt.Sprintf("does the user exist (CREATE USER %s; GRANT rds_iam TO %[1]s), may the AWS identity rds-db:connect, is %s:%d the database's own endpoint, and is this machine's clock right?", quoteIdent(t.User), t.SignHost, t.SignPort)
+		e.Hint = fmt.Sprintf("does the user exist (CREATE USER %s; GRANT rds_iam TO %[1]s), may the AWS identity rds-db:connect, is %s:%d the database's own endpoint, and is this machine's clock right?", pgx.Identifier{t.User}.Sanitize(), t.SignHost, t.SignPort)
 	default:
-		e.Hint = fmt.Sprintf("AWS gave a password; does the database know the user? (CREATE USER %s PASSWORD DISABLE)", quoteIdent(t.User))
+		e.Hint = fmt.Sprintf("AWS gave a password; does the database know the user? (CREATE USER %s PASSWORD DISABLE)", pgx.Identifier{t.User}.Sanitize())
+	}
+	if len(t.Warnings) > 0 && pg.Code != noSuchDatabase {
+		e.Hint = "look at this first: " + strings.Join(t.Warnings, "; ") + ". Else: " + e.Hint
 	}
 }
-
-func quoteIdent(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // tlsFailure recognises a certificate or handshake that failed.
 func tlsFailure(e *Error, t Target, err error) bool {
@@ -105,7 +107,7 @@ func tlsFailure(e *Error, t Target, err error) bool {
 	)
 	switch {
 	case errors.As(err, &name):
-		e.Err = fmt.Errorf("the certificate is for another name than %s: %s", t.Host, strings.Join(certNames(name.Certificate), ", "))
+		e.Err = fmt.Errorf("the certificate is for another name than %s: %s", t.Host, strings.Join(name.Certificate.DNSNames[:min(5, len(name.Certificate.DNSNames))], ", "))
 		e.Hint = "connect by the endpoint's own name; through a tunnel set hostaddr to the tunnel and host to the endpoint"
 	case errors.As(err, &unknown):
 		e.Err = fmt.Errorf("no trusted root signed the certificate of %s", t.Host)
@@ -118,20 +120,15 @@ func tlsFailure(e *Error, t Target, err error) bool {
 		e.Hint = "check the server's certificate and TLS versions, and this machine's clock"
 	case errors.As(err, &record), refusing:
 		e.Err = fmt.Errorf("%s does not offer TLS, and sslmode is %s", t.Host, t.TLS.Mode)
-		e.Hint = "is host and port the database itself? A server without TLS needs sslmode disable, which a password login may have"
+		e.Hint = "is that host and port the database itself?"
+		if t.Method == MethodPassword {
+			e.Hint += " A server without TLS needs sslmode disable"
+		}
 	default:
 		return false
 	}
 	e.Stage, e.Kind = StageTLS, ErrTLS
 	return true
-}
-
-func certNames(cert *x509.Certificate) []string {
-	if cert == nil {
-		return []string{"unknown"}
-	}
-	names := slices.Clone(cert.DNSNames)
-	return names[:min(len(names), 5)]
 }
 
 func isTimeout(err error) bool {

@@ -2,11 +2,12 @@ package airhook
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/airhook-go/airhook/internal/extras"
+	"github.com/airhook-go/airhook/internal/hermetic"
+	"github.com/airhook-go/airhook/internal/mask"
 	"github.com/airhook-go/airhook/internal/suggest"
 )
 
@@ -30,7 +31,7 @@ func (r *reader) err() error {
 func (r *reader) same(field, value string, o extras.Option) string {
 	extra := r.Text(o)
 	if value != "" && extra != "" && value != extra {
-		r.Fail(field, fmt.Errorf("field %s is %q and extra %s is %q", field, value, r.Quoted(o), extra), "keep one of the two")
+		r.Fail(field, fmt.Errorf("field %s is %q and extra %s is %q", field, mask.Field(value), r.Quoted(o), mask.Field(extra)), "keep one of the two")
 	}
 	if value != "" {
 		return value
@@ -64,16 +65,16 @@ func (r *reader) leftovers(t *Target) {
 	}
 }
 
-// setting is a parameter that Redshift gets by SET. To Redshift a backslash in a literal is an escape.
+// setting is a parameter that Redshift gets by SET.
 func (r *reader) setting(t *Target, key string) {
 	if text, ok := r.RestText(key); ok {
-		t.Session = append(t.Session, "SET "+key+" TO '"+strings.NewReplacer(`\`, `\\`, "'", "''").Replace(text)+"'")
+		t.Session = append(t.Session, extras.RedshiftSet(key, text))
 	}
 }
 
 // libpq notes an option of libpq that pgx has a field for; any other key is unknown.
 func (r *reader) libpq(t *Target, key string) {
-	allowed, known := libpqOptions[key]
+	allowed, known := hermetic.Values(key)
 	if !known {
 		r.unknown(key)
 		return
@@ -93,9 +94,8 @@ func (r *reader) libpq(t *Target, key string) {
 
 func (r *reader) unknown(key string) {
 	hint := "remove the key"
-	known := slices.Sorted(maps.Keys(libpqOptions))
-	if near := suggest.Nearest(key, append(known, extras.Names()...)); len(near) > 0 {
+	if near := suggest.Nearest(key, append(hermetic.Options(), extras.Names()...)); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, ", ") + "?"
 	}
-	r.Fail(key, fmt.Errorf("extra %q is unknown", key), hint)
+	r.Fail(key, fmt.Errorf("extra %q is unknown", suggest.Short(key)), hint)
 }

@@ -1,6 +1,7 @@
 package airhook
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/airhook-go/airhook/internal/endpoint"
+	"github.com/airhook-go/airhook/internal/files"
 	"github.com/airhook-go/airhook/internal/hermetic"
 	"github.com/airhook-go/airhook/internal/notice"
 	"github.com/airhook-go/airhook/internal/roots"
@@ -51,7 +53,7 @@ func (c *Client) pgConfig(t Target) (*pgxpool.Config, error) {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelWait}
 	}
 	cc.OnNotice = notice.Tell
-	applyDriver(&cc.Config, t.libpq)
+	hermetic.Apply(&cc.Config, t.libpq)
 	if t.Engine == Redshift {
 		cc.DefaultQueryExecMode = pgx.QueryExecModeExec // text results, and nothing prepared that DDL could stale
 		cc.StatementCacheCapacity, cc.DescriptionCacheCapacity = 0, 0
@@ -63,45 +65,17 @@ func (c *Client) pgConfig(t Target) (*pgxpool.Config, error) {
 
 // tlsRoads is the first way to try and, for libpq's allow and prefer, the other one.
 func tlsRoads(t Target, secure *tls.Config) (*tls.Config, []*pgconn.FallbackConfig) {
-	other := func(config *tls.Config) []*pgconn.FallbackConfig {
-		return []*pgconn.FallbackConfig{{Host: t.Host, Port: uint16(t.Port), TLSConfig: config}}
-	}
+	other := []*pgconn.FallbackConfig{{Host: t.Host, Port: uint16(t.Port)}}
 	switch {
 	case t.TLS.Mode == "disable" || strings.HasPrefix(t.Host, "/"):
 		return nil, nil
 	case t.TLS.Mode == "allow":
-		return nil, other(secure)
+		other[0].TLSConfig = secure
+		return nil, other
 	case t.TLS.Mode == "prefer":
-		return secure, other(nil)
+		return secure, other
 	}
 	return secure, nil
-}
-
-// libpqOptions are libpq's keywords that pgx has fields for.
-var libpqOptions = map[string][]string{
-	"channel_binding": {"disable", "prefer", "require"}, "sslnegotiation": {"postgres", "direct"}, "sslcertmode": {"disable", "allow", "require"},
-	"target_session_attrs": {"any", "read-write", "read-only", "primary", "standby", "prefer-standby"}, "require_auth": nil,
-}
-
-func applyDriver(cc *pgconn.Config, options map[string]string) {
-	for key, value := range options {
-		switch key {
-		case "channel_binding":
-			cc.ChannelBinding = value
-		case "sslnegotiation":
-			cc.SSLNegotiation = value
-		case "sslcertmode":
-			cc.SSLCertMode = value
-		case "require_auth":
-			cc.RequireAuth = value
-		case "target_session_attrs":
-			cc.ValidateConnect = map[string]pgconn.ValidateConnectFunc{
-				"read-write": pgconn.ValidateConnectTargetSessionAttrsReadWrite, "read-only": pgconn.ValidateConnectTargetSessionAttrsReadOnly,
-				"primary": pgconn.ValidateConnectTargetSessionAttrsPrimary, "standby": pgconn.ValidateConnectTargetSessionAttrsStandby,
-				"prefer-standby": pgconn.ValidateConnectTargetSessionAttrsPreferStandby,
-			}[value]
-		}
-	}
 }
 
 func (c *Client) route(t Target) (Route, bool) {
@@ -138,11 +112,8 @@ func (c *Client) address(t Target, route Route, routed bool, named string) strin
 }
 
 func keepaliveConfig(k Keepalive) net.KeepAliveConfig {
-	config := net.KeepAliveConfig{Enable: !k.Off, Idle: k.Idle, Interval: k.Interval, Count: k.Count}
-	if config.Idle == 0 {
-		config.Idle = keepaliveIdle // load balancers before Redshift cut what is silent for 350 seconds
-	}
-	return config
+	// Load balancers before Redshift cut what is silent for 350 seconds.
+	return net.KeepAliveConfig{Enable: !k.Off, Idle: cmp.Or(k.Idle, keepaliveIdle), Interval: k.Interval, Count: k.Count}
 }
 
 // tlsConfig says what the server must prove.
@@ -173,8 +144,10 @@ func tlsConfig(t Target, route Route) (*tls.Config, error) {
 	if t.TLS.Cert == "" {
 		return config, nil
 	}
-	pair, err := tls.LoadX509KeyPair(t.TLS.Cert, t.TLS.Key)
-	if err != nil {
+	cert, err := files.Read(t.TLS.Cert)
+	key, unread := files.Read(t.TLS.Key)
+	pair, mismatch := tls.X509KeyPair(cert, key)
+	if err = cmp.Or(err, unread, mismatch); err != nil {
 		return nil, &Error{ID: t.ID, Stage: StageTarget, Kind: ErrInvalid, Hint: "check sslcert and sslkey; the key must be readable without a passphrase", Err: fmt.Errorf("read the client certificate: %w", err)}
 	}
 	config.Certificates = []tls.Certificate{pair}

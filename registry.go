@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
+	"slices"
 
 	"github.com/airhook-go/airhook/internal/suggest"
 )
@@ -41,19 +41,21 @@ func (c chain) Get(ctx context.Context, id string) (Connection, error) {
 			return conn, err
 		}
 	}
-	return Connection{}, notFound(id, ids(ctx, c))
+	return Connection{}, &Error{
+		ID: id, Kind: ErrNotFound, Err: fmt.Errorf("connection %q isn't defined", suggest.Short(id)), Hint: "add it with: airhook connections add " + suggest.Short(id),
+	}
 }
 
 func (c chain) List(ctx context.Context) iter.Seq2[Connection, error] {
 	return func(yield func(Connection, error) bool) {
 		seen := map[string]bool{}
-		for _, r := range c {
+		for i, r := range c {
 			l, ok := r.(Lister)
 			if !ok {
 				continue
 			}
 			for conn, err := range l.List(ctx) {
-				if conn.ID != "" && seen[conn.ID] {
+				if conn.ID != "" && (seen[conn.ID] || c[:i].lists(ctx, conn.ID)) {
 					continue
 				}
 				seen[conn.ID] = true
@@ -63,6 +65,18 @@ func (c chain) List(ctx context.Context) iter.Seq2[Connection, error] {
 			}
 		}
 	}
+}
+
+// lists reports whether one of the registries has an id in its list, be it in another spelling: the environment's know no
+// case.
+func (c chain) lists(ctx context.Context, id string) bool {
+	return slices.ContainsFunc(c, func(r Registry) bool {
+		if _, ok := r.(Lister); !ok {
+			return false
+		}
+		_, err := r.Get(ctx, id)
+		return err == nil
+	})
 }
 
 func (c chain) editor() (Editor, error) {
@@ -99,13 +113,4 @@ func ids(ctx context.Context, l Lister) []string {
 		}
 	}
 	return all
-}
-
-func notFound(id string, known []string) error {
-	e := &Error{ID: id, Kind: ErrNotFound, Err: fmt.Errorf("connection %q isn't defined", id)}
-	e.Hint = "add it with: airhook connections add " + id
-	if near := suggest.Nearest(id, known); len(near) > 0 {
-		e.Hint = "did you mean " + strings.Join(near, ", ") + "?"
-	}
-	return e
 }

@@ -3,6 +3,7 @@ package airhook
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -41,6 +42,8 @@ type Report struct {
 	Database      string `json:"database,omitempty"`
 	ServerVersion string `json:"server_version,omitempty"`
 	Steps         []Step `json:"steps"`
+	// Warnings are the target's: what a person should look at, also when the test passes.
+	Warnings []string `json:"warnings,omitempty"`
 
 	err error
 }
@@ -59,6 +62,7 @@ func (m Millis) String() string { return fmt.Sprintf("%.3f", float64(m)/1e6) }
 // WriteText writes the report for people: a line a stage, then "connected as USER to DATABASE" or the failing stage
 // with its problem and hint.
 func (r Report) WriteText(w io.Writer) error {
+	var b strings.Builder
 	for _, s := range r.Steps {
 		state, note := "ok", s.Detail
 		if s.Skipped {
@@ -66,18 +70,19 @@ func (r Report) WriteText(w io.Writer) error {
 		} else if !s.OK {
 			state, note = "FAILED", s.Problem
 		}
-		if _, err := fmt.Fprintf(w, "%-10s  %-6s  %8.1f ms  %s\n", s.Stage, state, float64(s.TookMS)/1e6, note); err != nil {
-			return err
+		fmt.Fprintf(&b, "%-10s  %-6s  %8.1f ms  %s\n", s.Stage, state, float64(s.TookMS)/1e6, note)
+	}
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(&b, "warning: %s\n", warning)
+	}
+	if last := r.Steps[len(r.Steps)-1]; r.OK {
+		fmt.Fprintf(&b, "%s: connected as %s to %s\n", r.Connection, r.User, r.Database)
+	} else {
+		fmt.Fprintf(&b, "%s: failed at %s: %s\n", r.Connection, last.Stage, last.Problem)
+		if last.Hint != "" {
+			fmt.Fprintf(&b, "hint: %s\n", last.Hint)
 		}
 	}
-	if r.OK {
-		_, err := fmt.Fprintf(w, "%s: connected as %s to %s\n", r.Connection, r.User, r.Database)
-		return err
-	}
-	last := r.Steps[len(r.Steps)-1]
-	_, err := fmt.Fprintf(w, "%s: failed at %s: %s\n", r.Connection, last.Stage, last.Problem)
-	if err == nil && last.Hint != "" {
-		_, err = fmt.Fprintf(w, "hint: %s\n", last.Hint)
-	}
+	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -17,6 +17,7 @@ func TestSecretsShowNowhere(t *testing.T) {
 	type holder struct{ hidden airhook.Secret }
 	extra := mustExtra(`{"aws_secret_access_key": "` + plain + `", "nested": {"tokens": ["` + plain + `"]}, "uri": "postgres://u:` + plain + `@h/d", "region_name": "eu-west-1"}`)
 	secret := airhook.NewSecret(plain)
+	misplaced := airhook.Connection{ID: "m", Type: "postgres", Host: "u:" + plain + "@h", Login: "u:" + plain + "@h", Schema: "d?password=" + plain, Description: "postgresql://u:" + plain + "@h/d"}
 	conn := airhook.Connection{ID: "c", Type: "aws", Login: "AKIA", Password: secret, Extra: extra}
 	cred := airhook.Credential{User: "u", Password: secret}
 	target := must(airhook.Connection{ID: "c", Type: "postgres", Host: "h", Login: "u", Password: secret}.Target())
@@ -28,9 +29,9 @@ func TestSecretsShowNowhere(t *testing.T) {
 	explained := must(client.Explain(t.Context(), must(client.Get(t.Context(), "c"))))
 	pool := must(client.Pool(t.Context(), "c")).Config().ConnConfig.Password
 	var log bytes.Buffer
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "secret", secret, "extra", extra, "conn", conn, "cred", cred)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "secret", secret, "extra", extra, "conn", conn, "misplaced", misplaced, "cred", cred)
 	slog.New(slog.NewTextHandler(&log, nil)).Info("m", "secret", secret, "extra", extra, "conn", conn, "cred", cred, "target", target, "resolved", &resolved, "report", report, "err", refused)
-	for _, v := range []any{secret, extra, conn, &conn, cred, &cred, target, holder{secret}, &holder{secret}, resolved, &resolved, resolved.TLS, report, report.Err(), refused, explained, pool, client, []airhook.Secret{secret}, map[string]any{"x": extra}} {
+	for _, v := range []any{secret, extra, conn, &conn, misplaced, cred, &cred, target, holder{secret}, &holder{secret}, resolved, &resolved, resolved.TLS, report, report.Err(), refused, explained, pool, client, []airhook.Secret{secret}, map[string]any{"x": extra}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			fmt.Fprintf(&log, verb, v)
 		}

@@ -162,6 +162,10 @@ func TestRefusesWhatCannotWork(t *testing.T) {
 		"unknown TLS version":            {extra(`{"ssl_min_protocol_version": "SSLv3"}`), `ssl_min_protocol_version SSLv3 TLSv1.2`},
 		"TLS 1.1 at most":                {extra(`{"ssl_max_protocol_version": "TLSv1.1"}`), `ssl_max_protocol_version`},
 		"a workgroup without its switch": {airhook.Connection{ID: "c", Type: "redshift", Login: "u", Extra: mustExtra(`{"iam": true, "workgroup-name": "w"}`)}, `cluster is_serverless`},
+		"a URL to sign for":              {extra(`{"iam": true, "iam_host": "https://db.example.com:5432/x"}`), `iam_host scheme`},
+		"an address that is none":        {extra(`{"hostaddr": "not an address"}`), `hostaddr "not an address"`},
+		"ssl off and on":                 {extra(`{"ssl": false, "sslmode": "verify-full"}`), `ssl sslmode verify-full`},
+		"ssl on and off":                 {extra(`{"ssl": true, "sslmode": "disable"}`), `ssl sslmode disable`},
 		"requiressl":                     {extra(`{"requiressl": 1}`), `requiressl sslmode`},
 		"channel binding":                {extra(`{"channel_binding": "maybe"}`), `channel_binding maybe require`},
 		"unknown key":                    {extra(`{"a": "b"}`), `"a" unknown`},
@@ -249,6 +253,13 @@ func TestWhatEachExtraDoes(t *testing.T) {
 		{"postgres", rdsHost, ``, mode, "verify-full"},
 		{"postgres", "/var/run/postgresql", ``, mode, "disable"},
 		{"postgres", "h", `{"ssl": "false"}`, mode, "disable"},
+		{"postgres", "h", `{"ssl": true}`, mode, "require"},
+		{"redshift", "h", `{"ssl": true}`, mode, "verify-ca"},
+		{"redshift", "h", `{"ssl": "true", "sslmode": "verify-full"}`, mode, "verify-full"},
+		{"redshift", redshiftHost, `{"ssl": true}`, mode, "verify-full"},
+		{"postgres", "h", `{"ssl": true, "sslmode": "prefer"}`, mode, "require"},
+		{"postgres", "h", `{"ssl": false, "sslmode": "prefer"}`, mode, "prefer"},
+		{"postgres", "/var/run/postgresql", `{"ssl": true}`, mode, "disable"},
 		{"postgres", "h", `{"sslrootcert": "/ca"}`, mode, "verify-full"},
 		{"postgres", "h", `{"iam": true}`, mode, "verify-full"},
 		{"postgres", "h", `{"iam": true, "sslmode": "prefer"}`, mode, "require"},
@@ -278,6 +289,8 @@ func TestWhatEachExtraDoes(t *testing.T) {
 		{"postgres", "h", `{"sqlalchemy_scheme": "x", "gssencmode": "disable", "azure_conn_id": null}`, ignored, "[azure_conn_id gssencmode sqlalchemy_scheme]"},
 		{"postgres", "h", `{"role": "r", "options": "-c a=b", "TimeZone": "UTC"}`, params, "map[TimeZone:UTC application_name:airhook options:-c a=b role:r] []"},
 		{"redshift", "h", `{"application_name": "etl", "Timezone": "UTC", "query_group": "a'b\\c"}`, params, `map[application_name:etl] [SET Timezone TO 'UTC' SET query_group TO 'a''b\\c']`},
+		{"redshift", "h", `{"search_path": "Sales, public"}`, params, `map[application_name:airhook] [SET search_path TO 'sales', 'public']`},
+		{"postgres", "h", `{"search_path": "Sales, public"}`, params, `map[application_name:airhook search_path:Sales, public] []`},
 		{"postgres", "h", `{"connect_timeout": "3"}`, timeout, "3s"},
 		{"redshift", "h", `{"timeout": 4}`, timeout, "4s"},
 		{"postgres", "h", `{"connect_timeout": 0}`, timeout, "10s"},
@@ -404,12 +417,34 @@ func TestChainAsksInOrderAndNamesTheNearest(t *testing.T) {
 	if c, err := chain.Get(t.Context(), "warehouse"); err != nil || c.Host != "env" {
 		t.Errorf("got %v, %v", c, err)
 	}
-	_, err := chain.Get(t.Context(), "warehuose")
+	c := must(airhook.New(airhook.Config{Registry: chain}))
+	defer c.Close()
+	_, err := c.Get(t.Context(), "warehuose")
 	var e *airhook.Error
 	if !errors.Is(err, airhook.ErrNotFound) || !errors.As(err, &e) || !strings.Contains(e.Hint, "warehouse") {
 		t.Errorf("got %v", err)
 	}
 	if err := chain.(airhook.Editor).Put(context.Background(), airhook.Connection{ID: "x"}); !errors.Is(err, airhook.ErrReadOnly) {
 		t.Errorf("put without an editor: %v", err)
+	}
+}
+
+func TestALongKeyOrIDMakesAShortMessage(t *testing.T) {
+	long := strings.Repeat("k", 1<<20)
+	_, err := connection(t, "postgres", "h", `{"`+long+`": 1}`).Target()
+	c := must(airhook.New(airhook.Config{Registry: airhook.Chain(registry{"lake": {ID: "lake"}})}))
+	defer c.Close()
+	for name, err := range map[string]error{"key": err, "id": ignore(c.Get(t.Context(), long))} {
+		var e *airhook.Error
+		if !errors.As(err, &e) || len(err.Error()+e.Hint) > 500 || !strings.Contains(err.Error(), "kkk…") {
+			t.Errorf("%s: %d bytes: %.200s", name, len(err.Error()), err)
+		}
+	}
+}
+
+func TestACustomDomainIsNoGuessWhenTheClusterIsNamed(t *testing.T) {
+	got, err := connection(t, "redshift", "c.example.com", `{"iam": true, "cluster_identifier": "x"}`).Target()
+	if err != nil || got.Cluster != "x" || len(got.Warnings) != 0 {
+		t.Errorf("cluster %q, warnings %q, %v", got.Cluster, got.Warnings, err)
 	}
 }

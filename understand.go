@@ -1,7 +1,7 @@
 package airhook
 
 import (
-	"crypto/tls"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/airhook-go/airhook/internal/endpoint"
 	"github.com/airhook-go/airhook/internal/extras"
+	"github.com/airhook-go/airhook/internal/mask"
 )
 
 const (
@@ -52,7 +53,9 @@ func (r *reader) where(t *Target) {
 	if bare := strings.TrimSuffix(strings.TrimPrefix(t.Host, "["), "]"); endpoint.IsAddress(bare) {
 		t.Host = bare // IPv6 as a URL has it
 	}
-	t.Address = r.Text(extras.Address)
+	if t.Address = r.Text(extras.Address); t.Address != "" && !endpoint.IsAddress(t.Address) {
+		r.Fail("hostaddr", fmt.Errorf("extra %s is %q, no IP address", r.Quoted(extras.Address), mask.Field(t.Address)), "write the address to dial, as 127.0.0.1; a name goes into host")
+	}
 	t.endpoint = endpoint.Parse(t.Host)
 	if problem := endpoint.Problem(t.Host); problem != "" {
 		r.Fail("host", fmt.Errorf("host %s", problem), "write the bare host name; port and database have fields of their own")
@@ -174,12 +177,12 @@ func (r *reader) names(t *Target) {
 	cluster, workgroup := r.Text(extras.Cluster), r.Text(extras.Workgroup)
 	switch t.Method {
 	case MethodRedshift:
-		t.Cluster = first(cluster, idOf(t.endpoint, "redshift"), firstLabel(t))
+		t.Cluster = cmp.Or(cluster, t.endpoint.Of("redshift"), firstLabel(t, cluster))
 		if t.Cluster == "" {
 			r.Fail("cluster-identifier", errors.New("neither host nor cluster-identifier tells the cluster"), r.switchHint("set host to the cluster's endpoint, or cluster-identifier in the extra"))
 		}
 	case MethodRedshiftServerless:
-		t.Workgroup = first(workgroup, idOf(t.endpoint, "redshift-serverless"), firstLabel(t))
+		t.Workgroup = cmp.Or(workgroup, t.endpoint.Of("redshift-serverless"), firstLabel(t, workgroup))
 		if t.Workgroup == "" {
 			r.Fail("workgroup-name", errors.New("neither host nor workgroup-name tells the workgroup"), "set host to the workgroup's endpoint, or workgroup-name in the extra")
 		}
@@ -188,7 +191,10 @@ func (r *reader) names(t *Target) {
 			r.Fail("host", errors.New("the host is missing"), "set host to the database's address")
 		}
 	}
-	t.SignHost = endpoint.CanonicalHost(first(r.Text(extras.SignHost), t.Host))
+	if problem := endpoint.Problem(r.Text(extras.SignHost)); problem != "" {
+		r.Fail("iam_host", fmt.Errorf("extra %s %s", r.Quoted(extras.SignHost), problem), "write the endpoint's bare name; its port goes into iam_port")
+	}
+	t.SignHost = endpoint.CanonicalHost(cmp.Or(r.Text(extras.SignHost), t.Host))
 	if t.Host != "" && t.Port == 0 {
 		t.Port = t.Engine.defaultPort()
 	}
@@ -212,26 +218,10 @@ func (e Engine) defaultPort() int {
 	return 5432
 }
 
-func first(words ...string) string {
-	for _, w := range words {
-		if w != "" {
-			return w
-		}
-	}
-	return ""
-}
-
-func idOf(e endpoint.Name, service string) string {
-	if e.Service == service {
-		return e.ID
-	}
-	return ""
-}
-
 // firstLabel is Airflow's guess for names that are no AWS endpoints: the host's first label. A VPC endpoint's or an
-// address's would be wrong for certain.
-func firstLabel(t *Target) string {
-	if endpoint.IsAddress(t.Host) || t.Host == "" || t.endpoint.Service != "" {
+// address's would be wrong for certain, and what somebody named is no guess.
+func firstLabel(t *Target, named string) string {
+	if named != "" || endpoint.IsAddress(t.Host) || t.Host == "" || t.endpoint.Service != "" {
 		return ""
 	}
 	label, _, _ := strings.Cut(t.Host, ".")
@@ -245,18 +235,24 @@ var tlsModes = []TLSMode{"disable", "allow", "prefer", "require", "verify-ca", "
 func (r *reader) tls(t *Target) {
 	t.TLS = TLS{
 		RootCert: r.Text(extras.RootCert), Cert: r.Text(extras.Cert), Key: r.Text(extras.Key),
-		MinVersion: r.tlsVersion(extras.TLSMin), MaxVersion: r.tlsVersion(extras.TLSMax),
+		MinVersion: r.TLSVersion(extras.TLSMin), MaxVersion: r.TLSVersion(extras.TLSMax),
 	}
 	if (t.TLS.Cert == "") != (t.TLS.Key == "") {
 		r.Fail("sslcert", errors.New("extra has one of sslcert and sslkey without the other"), "name both files, or neither")
 	}
 	mode := TLSMode(r.Text(extras.TLSMode))
 	ssl, sslGiven := r.Flag(extras.TLS)
-	if mode == "" {
-		mode = r.defaultMode(t)
+	switch strict := slices.Index(tlsModes, mode); {
+	case mode == "":
+		mode = r.defaultMode(t, ssl)
 		if sslGiven && !ssl {
 			mode = "disable"
 		}
+	case ssl && mode == "disable", sslGiven && !ssl && strict > slices.Index(tlsModes, "prefer"):
+		r.Fail("sslmode", fmt.Errorf("extra \"ssl\" is %t and \"sslmode\" is %q", ssl, mode), "keep one of the two")
+	case ssl && strict >= 0 && strict <= slices.Index(tlsModes, "prefer"):
+		t.Warnings = append(t.Warnings, fmt.Sprintf("sslmode %s is treated as require: ssl is true", mode))
+		mode = "require"
 	}
 	if !slices.Contains(tlsModes, mode) {
 		r.Fail("sslmode", fmt.Errorf("extra \"sslmode\" is %q", mode), "one of disable, allow, prefer, require, verify-ca, verify-full")
@@ -269,26 +265,25 @@ func (r *reader) tls(t *Target) {
 			t.Warnings = append(t.Warnings, fmt.Sprintf("sslmode %s is treated as require: a token is never sent without TLS", mode))
 			mode = "require"
 		}
+		if mode == "require" && t.TLS.RootCert == "" {
+			t.Warnings = append(t.Warnings, "sslmode require does not check who the server is: whoever answers at that address gets the token")
+		}
 	}
 	t.TLS.Mode = mode
 }
 
-// tlsVersion reads libpq's name of a protocol version.
-func (r *reader) tlsVersion(o extras.Option) uint16 {
-	versions := map[string]uint16{"": 0, "TLSv1": tls.VersionTLS10, "TLSv1.1": tls.VersionTLS11, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
-	v, known := versions[r.Text(o)]
-	if !known || o == extras.TLSMax && v != 0 && v < tls.VersionTLS12 {
-		r.Fail(r.Key(o), fmt.Errorf("extra %s is %q", r.Quoted(o), r.Text(o)), "TLSv1.2 or TLSv1.3")
-	}
-	return v
-}
-
-func (r *reader) defaultMode(t *Target) TLSMode {
+// defaultMode is the sslmode when none is given. "ssl": true of a Redshift connection is redshift_connector's, and there
+// means verify-ca.
+func (r *reader) defaultMode(t *Target, ssl bool) TLSMode {
 	switch {
 	case t.Method != MethodPassword, t.endpoint.Service != "", t.TLS.RootCert != "":
 		return "verify-full"
 	case strings.HasPrefix(t.Host, "/"):
 		return "disable"
+	case ssl && r.conn.Type == "redshift":
+		return "verify-ca"
+	case ssl:
+		return "require"
 	}
 	return "prefer" // libpq's
 }

@@ -138,6 +138,14 @@ func TestBrokenPlaces(t *testing.T) {
 			kind: airhook.ErrInvalid, says: "not a directory", tries: "AIRHOOK_HOME",
 		},
 		"read-only": {spoil: readOnly, reads: true, kind: airhook.ErrReadOnly, says: "read-only", tries: "writable"},
+		"another program's table": {
+			spoil: func(t *testing.T, dir string) {
+				db := database(t, dir)
+				run(t, db, "DROP TABLE connection")
+				run(t, db, "CREATE TABLE connection (name TEXT)")
+			},
+			kind: airhook.ErrInvalid, says: "is not Airflow's connection table", tries: "move the file away",
+		},
 		"locked": {
 			spoil: func(t *testing.T, dir string) { run(t, database(t, dir), "BEGIN EXCLUSIVE") },
 			says:  "another program has kept it locked for 50ms", tries: "wait for that program",
@@ -161,6 +169,11 @@ func TestBrokenPlaces(t *testing.T) {
 			s := openStore(t, dir, "")
 			s.WaitAtMost(50 * time.Millisecond)
 			_, readErr := s.Get(t.Context(), "a")
+			for conn, err := range s.List(t.Context()) {
+				if (err == nil) != c.reads {
+					t.Errorf("List: %q, %v", conn.ID, err)
+				}
+			}
 			if c.reads && readErr != nil {
 				t.Errorf("Get: %v", readErr)
 			}
@@ -175,6 +188,28 @@ func TestBrokenPlaces(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestALockIsWaitedForOnce: the error says how long, so nothing may wait twice.
+func TestALockIsWaitedForOnce(t *testing.T) {
+	t.Parallel()
+	dir := filled(t)
+	run(t, database(t, dir), "BEGIN EXCLUSIVE")
+	s := openStore(t, dir, "")
+	const wait = 300 * time.Millisecond
+	s.WaitAtMost(wait)
+	for verb, do := range map[string]func() error{
+		"Get":    func() error { _, err := s.Get(t.Context(), "a"); return err },
+		"Put":    func() error { return s.Put(t.Context(), conn(t, "b", "", "")) },
+		"Delete": func() error { return s.Delete(t.Context(), "a") },
+	} {
+		begun := time.Now()
+		err := do()
+		mustSay(t, err, "kept it locked for 300ms")
+		if took := time.Since(begun); took >= 2*wait {
+			t.Errorf("%s took %v", verb, took)
+		}
 	}
 }
 

@@ -34,10 +34,13 @@ func (s *Store) DeleteAll(ctx context.Context, ids []string) error {
 	if err := ctx.Err(); err != nil {
 		return s.failure("write", err)
 	}
-	if db == nil || !hasTable(ctx, db) {
+	if db == nil {
 		return notFound(ids[0])
 	}
 	return s.write(ctx, func(tx *sql.Tx) error {
+		if !hasTable(ctx, tx) {
+			return notFound(ids[0])
+		}
 		if _, err := s.openKeys(ctx, tx); err != nil && !errors.Is(err, errNoKey) {
 			return err
 		}
@@ -114,8 +117,8 @@ func (s *Store) write(ctx context.Context, what func(*sql.Tx) error) error {
 // tighten takes from other users what an older program, or a copy, let them read.
 func (s *Store) tighten() error {
 	for _, name := range []string{s.path(), s.keyFile()} {
-		info, err := os.Stat(name)
-		if err != nil || info.Mode().Perm()&0o077 == 0 {
+		info, err := os.Lstat(name)
+		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o077 == 0 {
 			continue
 		}
 		if err := os.Chmod(name, 0o600); err != nil {

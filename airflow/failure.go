@@ -42,6 +42,12 @@ func (s *Store) failure(doing string, err error) error {
 	return e
 }
 
+// isCode reports whether SQLite failed with that primary code.
+func isCode(err error, code int) bool {
+	var lite *sqlite.Error
+	return errors.As(err, &lite) && lite.Code()&0xff == code
+}
+
 // denied is the kind of a refused access: what can't be written is read-only, what can't be read has no name.
 func denied(doing string) error {
 	if strings.HasPrefix(doing, "read") {
@@ -56,6 +62,8 @@ func (s *Store) sqliteFailure(e *airhook.Error, doing string, cause *sqlite.Erro
 		return &airhook.Error{Kind: kind, Err: fmt.Errorf("%s the store %s: %s", doing, s.path(), problem), Hint: hint}
 	}
 	switch cause.Code() & 0xff {
+	case sqlite3.SQLITE_ERROR: // our statements are good, so it is the table that they don't fit
+		return say(airhook.ErrInvalid, "its table connection is not Airflow's connection table: "+cause.Error(), "move the file away"+elsewhere)
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return say(nil, fmt.Sprintf("another program has kept it locked for %s", s.wait), "wait for that program, or end it")
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:

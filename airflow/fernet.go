@@ -103,6 +103,9 @@ func (s *Store) ring() (keyring, error) {
 		}
 		return ring, err
 	}
+	if err := s.trust(); err != nil {
+		return keyring{}, err
+	}
 	text, err := os.ReadFile(s.keyFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return keyring{from: s.keyFile(), hint: sealHint}, errNoKey

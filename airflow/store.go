@@ -15,14 +15,18 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/airhook-go/airhook"
 )
 
 // StoreConfig says where a store is and what seals it.
 type StoreConfig struct {
-	// Dir is the folder of airhook.db and fernet.key. It is made, for its owner only, on the first write.
+	// Dir is the folder of airhook.db and fernet.key. It is made, for its owner only, on the first write. One that another
+	// user owns or may write to is refused; our own is closed to others.
 	Dir string
+	// DirErr says why Dir isn't known. Such a store answers everything with it.
+	DirErr error
 	// FernetKeys are Airflow's keys, comma-separated, the first seals. Without any the key is that of Dir/fernet.key,
 	// which is made on the first write.
 	FernetKeys string
@@ -42,7 +46,7 @@ type Store struct {
 // OpenStore returns the store of a folder. Nothing is read or made before it is needed; a folder or file that doesn't
 // exist is an empty store. Close it when done.
 func OpenStore(cfg StoreConfig) (*Store, error) {
-	if cfg.Dir == "" {
+	if cfg.Dir == "" && cfg.DirErr == nil {
 		return nil, &airhook.Error{Kind: airhook.ErrInvalid, Err: errors.New("a store needs a folder"), Hint: "set AIRHOOK_HOME"}
 	}
 	return &Store{cfg: cfg, wait: 5 * time.Second}, nil
@@ -101,7 +105,7 @@ func (s *Store) read(ctx context.Context, statement string, args ...any) ([]row,
 		return nil, err
 	}
 	rows, err := query(ctx, db, statement, args...)
-	if err != nil && !hasTable(ctx, db) {
+	if isCode(err, sqlite3.SQLITE_ERROR) && !hasTable(ctx, db) {
 		return nil, nil
 	}
 	return rows, s.failure("read", err)
@@ -110,6 +114,7 @@ func (s *Store) read(ctx context.Context, statement string, args ...any) ([]row,
 // querier is a database or a transaction.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 const (
@@ -139,9 +144,9 @@ func query(ctx context.Context, q querier, statement string, args ...any) ([]row
 }
 
 // hasTable tells a file without the table from one that can't be read, for which it is true.
-func hasTable(ctx context.Context, db *sql.DB) bool {
+func hasTable(ctx context.Context, q querier) bool {
 	var n int
-	err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view') AND name = 'connection'").Scan(&n)
+	err := q.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view') AND name = 'connection'").Scan(&n)
 	return err != nil || n > 0
 }
 
@@ -152,6 +157,9 @@ func (s *Store) open(create bool) (*sql.DB, error) {
 	if s.closed {
 		return nil, &airhook.Error{Kind: airhook.ErrInvalid, Err: errors.New("the store is closed")}
 	}
+	if s.cfg.DirErr != nil {
+		return nil, s.cfg.DirErr
+	}
 	if s.db != nil {
 		return s.db, nil
 	}
@@ -159,10 +167,14 @@ func (s *Store) open(create bool) (*sql.DB, error) {
 	if create {
 		doing = "write"
 	}
-	info, err := os.Stat(s.path())
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && !create:
+	info, err := os.Lstat(s.path())
+	if errors.Is(err, fs.ErrNotExist) && !create {
 		return nil, nil
+	}
+	if err := s.trust(); err != nil {
+		return nil, err
+	}
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = s.makeFile()
 	case err == nil && !info.Mode().IsRegular():
@@ -209,7 +221,7 @@ func (s *Store) makeFile() error {
 	return f.Close()
 }
 
-// makePrivateDir makes a folder for its owner only, whatever the umask. One that exists is left as it is.
+// makePrivateDir makes a folder for its owner only, whatever the umask. One that exists is trust's to judge.
 func makePrivateDir(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return err

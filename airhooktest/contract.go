@@ -122,40 +122,70 @@ func editorContract(t *testing.T, open func(t testing.TB, conns ...airhook.Conne
 	})
 }
 
-// LoginContract checks what every login keeps, for a target that it can log in to: it gives a user and a password that
-// haven't expired, asks anew each time, obeys its context, shows no secret in an error, and may be called by many at once.
+// LoginContract checks what every login keeps, for a target that it can log in to: each call, of many at once too, gives
+// a user and a password that are good now and that printing doesn't show; a cancelled one gives such a credential or says
+// that it was cancelled, and its error holds no password that the login gave before. Whether it signs anew each time,
+// and what errors say of other failures, is for the login's own tests.
 func LoginContract(t *testing.T, login airhook.Login, target airhook.Target) {
 	t.Helper()
-	t.Run("it gives a credential that is good now", func(t *testing.T) {
+	t.Run("each call gives a credential that is good now", func(t *testing.T) { givesCredentials(t, login, target) })
+	t.Run("a cancelled call says so, and no secret", func(t *testing.T) { obeysCancel(t, login, target) })
+	t.Run("many may log in at once", func(t *testing.T) {
+		atOnce(func() { givesCredentials(t, login, target) })
+	})
+}
+
+func givesCredentials(t testing.TB, login airhook.Login, target airhook.Target) {
+	t.Helper()
+	for range 2 {
 		cred, err := login(t.Context(), target)
 		if err != nil {
-			t.Fatalf("login: %v", err)
+			t.Errorf("login: %v", err)
+			return
 		}
-		if cred.User == "" || cred.Password.IsZero() {
-			t.Errorf("got user %q and an empty password (%v), want both", cred.User, cred.Password.IsZero())
-		}
-		if !cred.Expires.IsZero() && !cred.Expires.After(time.Now()) {
-			t.Errorf("the credential expired at %v", cred.Expires)
-		}
-		if shown := fmt.Sprintf("%v %+v %#v", cred, cred, cred); strings.Contains(shown, cred.Password.Reveal()) {
-			t.Error("printing the credential shows its password")
-		}
-	})
-	t.Run("a cancelled context gives no credential", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		// Signing takes no network, so an answer is no harm; a wrong reason is.
-		if _, err := login(ctx, target); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, airhook.ErrCancelled) {
-			t.Errorf("got %v, want that it was cancelled", err)
-		}
-	})
-	t.Run("many may log in at once", func(t *testing.T) {
-		atOnce(func() {
-			if _, err := login(t.Context(), target); err != nil {
-				t.Errorf("login: %v", err)
-			}
-		})
-	})
+		goodNow(t, cred)
+	}
+}
+
+// obeysCancel has a credential given first, so that there is a secret to look for.
+func obeysCancel(t testing.TB, login airhook.Login, target airhook.Target) {
+	t.Helper()
+	before, err := login(t.Context(), target)
+	if err != nil {
+		t.Errorf("login: %v", err)
+		return
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	cred, err := login(ctx, target)
+	switch {
+	case err == nil: // signing takes no network, so an answer is no harm
+		goodNow(t, cred)
+	case shows(err, before.Password):
+		t.Error("an error shows a password")
+	case !errors.Is(err, context.Canceled) && !errors.Is(err, airhook.ErrCancelled):
+		t.Errorf("got %v, want that it was cancelled", err)
+	case !cred.Password.IsZero():
+		t.Error("it gives a password beside its error")
+	}
+}
+
+func goodNow(t testing.TB, cred airhook.Credential) {
+	t.Helper()
+	if cred.User == "" || cred.Password.IsZero() {
+		t.Errorf("got user %q and an empty password (%v), want both", cred.User, cred.Password.IsZero())
+	}
+	if !cred.Expires.IsZero() && !cred.Expires.After(time.Now()) {
+		t.Errorf("the credential expired at %v", cred.Expires)
+	}
+	if shows(cred, cred.Password) {
+		t.Error("printing the credential shows its password")
+	}
+}
+
+// shows reports whether printing v in any way gives the secret away.
+func shows(v any, secret airhook.Secret) bool {
+	return !secret.IsZero() && strings.Contains(fmt.Sprintf("%v %+v %#v", v, v, v), secret.Reveal())
 }
 
 // atOnce runs what eight times at once.
@@ -204,7 +234,7 @@ func isKind(t testing.TB, verb string, err, want error) {
 
 func noSecret(t testing.TB, err error) {
 	t.Helper()
-	if err != nil && strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), canary) {
+	if err != nil && shows(err, airhook.NewSecret(canary)) {
 		t.Error("an error shows a password")
 	}
 }

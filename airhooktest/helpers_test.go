@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -15,16 +18,19 @@ import (
 // recorder is a test that only takes down what failed.
 type recorder struct {
 	testing.TB
+	mu     sync.Mutex
 	failed []string
 }
 
 func (r *recorder) Helper() {}
 
-func (r *recorder) Error(args ...any) { r.failed = append(r.failed, fmt.Sprint(args...)) }
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.failed = append(r.failed, fmt.Sprintf(format, args...))
+func (r *recorder) Error(args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = append(r.failed, fmt.Sprint(args...))
 }
+
+func (r *recorder) Errorf(format string, args ...any) { r.Error(fmt.Sprintf(format, args...)) }
 
 func TestContractsNoticeWhatIsWrong(t *testing.T) {
 	want := sample(t, "contract_known")
@@ -53,6 +59,57 @@ func TestContractsNoticeWhatIsWrong(t *testing.T) {
 	noSecret(r, nil)
 	if len(r.failed) > 0 {
 		t.Errorf("what is right fails: %q", r.failed)
+	}
+}
+
+func TestLoginContractNoticesWhatIsWrong(t *testing.T) {
+	good := airhook.Credential{User: "app", Password: airhook.NewSecret(canary), Expires: time.Now().Add(time.Hour)}
+	var calls atomic.Int64
+	for name, login := range map[string]airhook.Login{
+		"no credential": func(context.Context, airhook.Target) (airhook.Credential, error) {
+			return airhook.Credential{}, errors.New("no")
+		},
+		"no user": func(context.Context, airhook.Target) (airhook.Credential, error) {
+			return airhook.Credential{Password: good.Password}, nil
+		},
+		"no password": func(context.Context, airhook.Target) (airhook.Credential, error) {
+			return airhook.Credential{User: "app"}, nil
+		},
+		"an old one": func(context.Context, airhook.Target) (airhook.Credential, error) {
+			return airhook.Credential{User: "app", Password: good.Password, Expires: time.Now().Add(-time.Second)}, nil
+		},
+		"a user that is the password": func(context.Context, airhook.Target) (airhook.Credential, error) {
+			return airhook.Credential{User: canary, Password: good.Password}, nil
+		},
+		"another reason than the cancel": func(ctx context.Context, _ airhook.Target) (airhook.Credential, error) {
+			if ctx.Err() != nil {
+				return airhook.Credential{}, errors.New("access denied")
+			}
+			return good, nil
+		},
+		"a secret in an error": func(ctx context.Context, _ airhook.Target) (airhook.Credential, error) {
+			if ctx.Err() != nil {
+				return airhook.Credential{}, fmt.Errorf("log in with %s: %w", canary, ctx.Err())
+			}
+			return good, nil
+		},
+		"a password beside an error": func(ctx context.Context, _ airhook.Target) (airhook.Credential, error) { return good, ctx.Err() },
+		"only the first is good": func(context.Context, airhook.Target) (airhook.Credential, error) {
+			if calls.Add(1) > 1 {
+				return airhook.Credential{}, errors.New("there was one already")
+			}
+			return good, nil
+		},
+	} {
+		r := &recorder{TB: t}
+		givesCredentials(r, login, airhook.Target{})
+		obeysCancel(r, login, airhook.Target{})
+		if len(r.failed) == 0 {
+			t.Errorf("%s goes unnoticed", name)
+		}
+		if name != "a user that is the password" && strings.Contains(strings.Join(r.failed, " "), canary) {
+			t.Errorf("%s: the message shows the secret: %q", name, r.failed)
+		}
 	}
 }
 

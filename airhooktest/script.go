@@ -32,9 +32,47 @@ type Session struct {
 	pid uint32
 }
 
+// Receive returns the client's next message, after answering whatever resets the session. The Backend's own Receive
+// returns that too.
+func (s *Session) Receive() (pgproto3.FrontendMessage, error) {
+	for {
+		msg, err := s.Backend.Receive()
+		parse, ok := msg.(*pgproto3.Parse)
+		if err != nil || !ok || parse.Query != "DISCARD ALL" && parse.Query != "RESET ROLE" {
+			return msg, err
+		}
+		if err := s.reset(parse.Query); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// reset answers the rest of a statement of the extended protocol.
+func (s *Session) reset(tag string) error {
+	s.Send(&pgproto3.ParseComplete{})
+	for {
+		msg, err := s.Backend.Receive()
+		if err != nil {
+			return err
+		}
+		switch msg.(type) {
+		case *pgproto3.Bind:
+			s.Send(&pgproto3.BindComplete{})
+		case *pgproto3.Describe:
+			s.Send(&pgproto3.NoData{})
+		case *pgproto3.Execute:
+			s.Send(&pgproto3.CommandComplete{CommandTag: []byte(tag)})
+		case *pgproto3.Sync:
+			s.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+			return s.Flush()
+		}
+	}
+}
+
 // Script returns a connection to a PostgreSQL on loopback that plays the steps in every session that is opened, from
 // the first step, and then waits for the client to leave. It ends with the test. Of a network it has all that a client
-// may meet: what it says, how slowly, and where it breaks off are the steps'.
+// may meet: what it says, how slowly, and where it breaks off are the steps'. The statements by which hooks reset a session
+// after each call are answered without a step.
 func Script(t testing.TB, steps ...Step) airhook.Connection {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -96,6 +134,9 @@ func (s *script) play(ctx context.Context, conn net.Conn) error {
 		if err := step(ctx, session); err != nil {
 			return err
 		}
+	}
+	for err := error(nil); err == nil; {
+		_, err = session.Receive()
 	}
 	_, err := io.Copy(io.Discard, conn)
 	return err

@@ -22,6 +22,8 @@ type Options struct {
 	Home   string
 	Logger *slog.Logger
 	Tracer pgx.QueryTracer
+	// Warn hears, once, what a person should know of the dev stack that AIRHOOK_DEV_DIR names; nil: Logger does.
+	Warn func(text string)
 }
 
 // Setup is a client and what it was built from.
@@ -29,13 +31,14 @@ type Setup struct {
 	Client *airhook.Client
 	// Store is the embedded store, the place that Client.Put writes to.
 	Store *airflow.Store
-	Home  string
+	// Home is the folder of the store; "" is unknown, and then the store answers with the reason.
+	Home string
 
 	closeStore func() error
 }
 
-// Client returns a client with the defaults of the binary. It opens nothing yet; errors are about the home folder's
-// name. Close it when done.
+// Client returns a client with the defaults of the binary. It opens nothing yet. Where no home folder is known, the
+// connections of the environment work all the same, and only what needs the store is an error. Close it when done.
 func Client(ctx context.Context) (*airhook.Client, error) {
 	s, err := Open(ctx, Options{})
 	if err != nil {
@@ -46,14 +49,11 @@ func Client(ctx context.Context) (*airhook.Client, error) {
 
 // Open is Client with options and with access to the store.
 func Open(_ context.Context, o Options) (*Setup, error) {
+	var homeless error
 	if o.Home == "" {
-		home, err := Home()
-		if err != nil {
-			return nil, err
-		}
-		o.Home = home
+		o.Home, homeless = Home()
 	}
-	store, err := airflow.OpenStore(airflow.StoreConfig{Dir: o.Home, FernetKeys: os.Getenv("AIRFLOW__CORE__FERNET_KEY")})
+	store, err := airflow.OpenStore(airflow.StoreConfig{Dir: o.Home, DirErr: homeless, FernetKeys: os.Getenv("AIRFLOW__CORE__FERNET_KEY")})
 	if err != nil {
 		return nil, err
 	}
@@ -62,13 +62,22 @@ func Open(_ context.Context, o Options) (*Setup, error) {
 	logins := iam.New(&session.Resolver{Registry: registry})
 	client, err := airhook.New(airhook.Config{
 		Registry: registry, Logins: logins.Logins(), Resolve: logins.Resolve, Identify: logins.Identify,
-		Route: devRoute(os.Getenv("AIRHOOK_DEV_DIR"), o.Logger), Logger: o.Logger, Tracer: o.Tracer,
+		Route: devRoute(os.Getenv("AIRHOOK_DEV_DIR"), o.warn), Logger: o.Logger, Tracer: o.Tracer,
 		OnClose: func() { _ = closeStore() },
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &Setup{Client: client, Store: store, Home: o.Home, closeStore: closeStore}, nil
+}
+
+func (o Options) warn(text string) {
+	switch {
+	case o.Warn != nil:
+		o.Warn(text)
+	case o.Logger != nil:
+		o.Logger.Warn("the dev stack does not answer for a connection", slog.String("why", text))
+	}
 }
 
 // Close closes the client and the store, as closing the client does, and says what closing the store said.

@@ -36,14 +36,36 @@ func TestHome(t *testing.T) {
 	}
 }
 
-func TestHomeThatNobodyTellsIsAnErrorWithAHint(t *testing.T) {
+// A container or a cron job may have no HOME, and connections in the environment.
+func TestWithoutAHomeFolderTheEnvironmentAnswersAndTheStoreSaysWhy(t *testing.T) {
 	for _, name := range []string{"AIRHOOK_HOME", "XDG_DATA_HOME", "HOME"} {
 		t.Setenv(name, "")
 	}
-	_, err := Client(t.Context())
-	var e *airhook.Error
-	if !errors.As(err, &e) || !errors.Is(err, airhook.ErrInvalid) || e.Hint != "set AIRHOOK_HOME" {
-		t.Errorf("got %v, want invalid with the hint to set AIRHOOK_HOME", err)
+	t.Setenv("AIRFLOW_CONN_X", "postgres://h/db")
+	client, err := Client(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Get(t.Context(), "x"); err != nil {
+		t.Errorf("the environment's connection: %v", err)
+	}
+	listed := map[string]error{}
+	for conn, err := range client.List(t.Context()) {
+		listed[conn.ID] = err
+	}
+	if err, ok := listed["x"]; !ok || err != nil {
+		t.Errorf("listed %v, want the environment's connection too", listed)
+	}
+	_, unknown := client.Get(t.Context(), "y")
+	for what, err := range map[string]error{
+		"get": unknown, "list": listed[""], "delete": client.Delete(t.Context(), "y"),
+		"put": client.Put(t.Context(), airhook.Connection{ID: "y", Type: "postgres"}),
+	} {
+		var e *airhook.Error
+		if !errors.As(err, &e) || !errors.Is(err, airhook.ErrInvalid) || e.Hint != "set AIRHOOK_HOME" {
+			t.Errorf("%s: got %v, want invalid with the hint to set AIRHOOK_HOME", what, err)
+		}
 	}
 }
 

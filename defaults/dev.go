@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -15,59 +14,92 @@ import (
 	"sync"
 
 	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/internal/files"
 )
 
 // devStack is what a running dev stack writes down for those who want to reach it.
 type devStack struct {
 	DialMap map[string]string `json:"dial_map"`
-	CAFile  string            `json:"ca_file"`
 }
 
 // devRoute reaches the endpoints of a running dev stack by its dial map, and trusts its CA there and nowhere else. It
 // applies only when AIRHOOK_DEV_DIR is set, and only to loopback addresses: a file can't send a real endpoint's login
-// to another machine. A stack that can't be read routes nothing, and the log says so once.
-func devRoute(dir string, logger *slog.Logger) func(string, int) (airhook.Route, bool) {
+// to another machine. Nor can another user, whose server might be on loopback: the folder must be ours alone to write to.
+// A stack that has ended or can't be read routes nothing, and warn hears why, once.
+func devRoute(dir string, warn func(text string)) func(string, int) (airhook.Route, bool) {
 	if dir == "" {
 		return nil
 	}
-	var once sync.Once
+	if absolute, err := filepath.Abs(dir); err == nil { // the program may change its folder; an error shows when it is read
+		dir = absolute
+	}
+	var said sync.Map
 	return func(host string, port int) (airhook.Route, bool) {
-		route, ok, err := readRoute(filepath.Join(dir, "stack.json"), net.JoinHostPort(host, strconv.Itoa(port)))
-		if err != nil && logger != nil {
-			once.Do(func() { logger.Warn("AIRHOOK_DEV_DIR is set and its dev stack is not used", slog.Any("err", err)) })
+		route, ok, err := readRoute(dir, host, port)
+		if err != nil {
+			if _, again := said.LoadOrStore(err.Error(), true); !again {
+				warn(err.Error())
+			}
 		}
 		return route, ok
 	}
 }
 
-func readRoute(file, endpoint string) (airhook.Route, bool, error) {
+func readRoute(dir, host string, port int) (airhook.Route, bool, error) {
 	var none airhook.Route
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return none, false, fmt.Errorf("no dev stack runs in %s", filepath.Dir(file))
-	}
+	stack, err := readStack(dir)
 	if err != nil {
-		return none, false, err
+		return none, false, fmt.Errorf("AIRHOOK_DEV_DIR is set, and its dev stack is not used: %w", err)
 	}
-	var stack devStack
-	if err := json.Unmarshal(text, &stack); err != nil {
-		return none, false, fmt.Errorf("%s is no description of a dev stack: %w", file, err)
-	}
+	endpoint := net.JoinHostPort(host, strconv.Itoa(port))
 	address, ok := stack.DialMap[endpoint]
 	if !ok {
-		return none, false, nil
+		return none, false, stack.otherPort(dir, host, port)
 	}
 	at, err := netip.ParseAddrPort(address)
 	if err != nil || !at.Addr().IsLoopback() {
-		return none, false, fmt.Errorf("%s sends %s to %q, which is no loopback address", file, endpoint, address)
+		return none, false, fmt.Errorf("the dev stack in %s sends %s to %q, which is no loopback address", dir, endpoint, address)
 	}
-	pem, err := os.ReadFile(stack.CAFile)
+	ca := filepath.Join(dir, "ca.pem") // whatever ca_file says: what lies elsewhere is not the stack's
+	pem, err := files.ReadOwn(ca)
 	if err != nil {
 		return none, false, fmt.Errorf("the dev stack's CA: %w", err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return none, false, fmt.Errorf("the dev stack's CA: no certificate in %s", stack.CAFile)
+		return none, false, fmt.Errorf("the dev stack's CA: no certificate in %s", ca)
 	}
 	return airhook.Route{Address: address, Roots: roots}, true, nil
+}
+
+// readStack reads what a stack wrote down. That of a killed one leads nowhere, or to whoever has its ports now.
+func readStack(dir string) (devStack, error) {
+	var stack devStack
+	folder, err := os.Stat(dir)
+	if err == nil && !files.Own(folder) {
+		return stack, fmt.Errorf("the folder %s belongs to somebody else, or others may write to it (chmod 700 it if it is yours)", dir)
+	}
+	text, err := files.ReadOwn(filepath.Join(dir, "stack.json"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return stack, fmt.Errorf("none runs in %s (start it: airhook dev up --detach)", dir)
+	case err != nil:
+		return stack, err
+	case !locked(filepath.Join(dir, "airhook-dev.lock")):
+		return stack, fmt.Errorf("the one in %s is no longer running (start it again: airhook dev up --detach)", dir)
+	}
+	if err := json.Unmarshal(text, &stack); err != nil {
+		return stack, fmt.Errorf("%s is no description of one: %w", filepath.Join(dir, "stack.json"), err)
+	}
+	return stack, nil
+}
+
+// otherPort is an error when the stack has that host, but at another port: the connection was stored for another one.
+func (s devStack) otherPort(dir, host string, port int) error {
+	for endpoint := range s.DialMap {
+		if name, at, err := net.SplitHostPort(endpoint); err == nil && name == host {
+			return fmt.Errorf("the dev stack in %s has %s at port %s, not %d: set the connection's port to %[3]s", dir, host, at, port)
+		}
+	}
+	return nil
 }

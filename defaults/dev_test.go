@@ -1,32 +1,48 @@
+//go:build unix
+
 package defaults
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
 
 const devHost = "mydb.cluster-xyz.us-east-1.rds.amazonaws.com"
 
-// writeStack writes a stack.json whose dial map sends devHost:5432 to an address.
+// writeStack writes a stack.json whose dial map sends devHost:5432 to an address, and is the stack that runs.
 func writeStack(t *testing.T, address string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
+	chmod(t, dir, 0o700) // whatever the umask
 	ca := filepath.Join(dir, "ca.pem")
 	write(t, ca, certificate(t))
 	write(t, filepath.Join(dir, "stack.json"), []byte(`{"running": true, "ca_file": `+strconv.Quote(ca)+`, "dial_map": {"`+devHost+`:5432": "`+address+`"}}`))
+	file, err := os.OpenFile(filepath.Join(dir, "airhook-dev.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
 	return dir
+}
+
+// silent wants no warning.
+func silent(t *testing.T) func(string) {
+	return func(text string) { t.Errorf("it warns: %s", text) }
 }
 
 func write(t *testing.T, file string, text []byte) {
@@ -57,7 +73,7 @@ func TestWithoutAFolderNothingIsRouted(t *testing.T) {
 }
 
 func TestTheDialMapRoutesItsEndpointsOnly(t *testing.T) {
-	route := devRoute(writeStack(t, "127.0.0.1:40001"), nil)
+	route := devRoute(writeStack(t, "127.0.0.1:40001"), silent(t))
 	got, ok := route(devHost, 5432)
 	if !ok || got.Address != "127.0.0.1:40001" || got.Roots == nil {
 		t.Errorf("got %+v, %v", got, ok)
@@ -65,7 +81,7 @@ func TestTheDialMapRoutesItsEndpointsOnly(t *testing.T) {
 	for _, other := range []struct {
 		host string
 		port int
-	}{{devHost, 5433}, {"other." + devHost, 5432}, {"db.example.com", 5432}} {
+	}{{"other." + devHost, 5432}, {"db.example.com", 5432}} {
 		if _, ok := route(other.host, other.port); ok {
 			t.Errorf("%s:%d is routed", other.host, other.port)
 		}
@@ -77,7 +93,7 @@ func TestTheDialMapReachesLoopbackOnly(t *testing.T) {
 		"127.0.0.1:1": true, "127.8.9.1:1": true, "[::1]:1": true,
 		"10.0.0.1:1": false, "0.0.0.0:1": false, "[::]:1": false, "[fe80::1]:1": false, "localhost:1": false, "127.0.0.1": false, "evil.example.com:5432": false, "": false,
 	} {
-		if _, ok := devRoute(writeStack(t, address), nil)(devHost, 5432); ok != want {
+		if _, ok := devRoute(writeStack(t, address), func(string) {})(devHost, 5432); ok != want {
 			t.Errorf("%q: routed %v, want %v", address, ok, want)
 		}
 	}
@@ -88,25 +104,85 @@ func TestAStackThatCannotBeReadIsSaidOnce(t *testing.T) {
 		spoil func(t *testing.T, dir string)
 		want  string
 	}{
-		"no stack runs":     {func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "stack.json")) }, "no dev stack runs in"},
-		"no JSON":           {func(t *testing.T, dir string) { write(t, filepath.Join(dir, "stack.json"), []byte("{")) }, "is no description of a dev stack"},
+		"no stack runs":     {func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "stack.json")) }, "none runs in"},
+		"one was killed":    {func(t *testing.T, dir string) { killed(t, dir) }, "is no longer running (start it again: airhook dev up --detach)"},
+		"the lock is gone":  {func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "airhook-dev.lock")) }, "is no longer running"},
+		"no JSON":           {func(t *testing.T, dir string) { write(t, filepath.Join(dir, "stack.json"), []byte("{")) }, "is no description of one"},
 		"no CA":             {func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "ca.pem")) }, "the dev stack's CA"},
 		"a CA that is none": {func(t *testing.T, dir string) { write(t, filepath.Join(dir, "ca.pem"), []byte("x")) }, "no certificate in"},
+		"an open folder":    {func(t *testing.T, dir string) { chmod(t, dir, 0o777) }, "others may write to it (chmod 700 it if it is yours)"},
+		"an open map":       {func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, "stack.json"), 0o666) }, "stack.json: it belongs to somebody else, or others may write to it"},
+		"an open CA":        {func(t *testing.T, dir string) { chmod(t, filepath.Join(dir, "ca.pem"), 0o620) }, "ca.pem: it belongs to somebody else, or others may write to it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := writeStack(t, "127.0.0.1:1")
 			c.spoil(t, dir)
-			var log bytes.Buffer
-			route := devRoute(dir, slog.New(slog.NewTextHandler(&log, nil)))
+			var log []string
+			route := devRoute(dir, func(text string) { log = append(log, text) })
 			for range 2 {
 				if got, ok := route(devHost, 5432); ok {
 					t.Errorf("routed to %v", got)
 				}
 			}
-			if n := strings.Count(log.String(), c.want); n != 1 {
-				t.Errorf("the log has %q %d times, want once: %s", c.want, n, log.String())
+			if len(log) != 1 || !strings.Contains(log[0], c.want) {
+				t.Errorf("it warns %q, want %q once", log, c.want)
 			}
 		})
+	}
+}
+
+// What a map calls the stack's CA may be anybody's; the folder's own is believed alone.
+func TestTheCAIsThatOfTheFolder(t *testing.T) {
+	dir := writeStack(t, "127.0.0.1:1")
+	other := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.Rename(filepath.Join(dir, "ca.pem"), other); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "stack.json"), []byte(`{"ca_file": `+strconv.Quote(other)+`, "dial_map": {"`+devHost+`:5432": "127.0.0.1:1"}}`))
+	var said []string
+	if got, ok := devRoute(dir, func(text string) { said = append(said, text) })(devHost, 5432); ok || len(said) != 1 {
+		t.Errorf("routed to %v: %v, it says %q", got, ok, said)
+	}
+}
+
+func TestARelativeFolderStaysWhereItWas(t *testing.T) {
+	dir := writeStack(t, "127.0.0.1:1")
+	t.Chdir(filepath.Dir(dir))
+	route := devRoute(filepath.Base(dir), silent(t))
+	t.Chdir(t.TempDir())
+	if _, ok := route(devHost, 5432); !ok {
+		t.Error("it is not routed")
+	}
+}
+
+// A connection that was stored for an earlier stack gets told where its host is now.
+func TestAnotherPortOfTheStacksHostIsSaidOnce(t *testing.T) {
+	var said []string
+	dir := writeStack(t, "127.0.0.1:1")
+	route := devRoute(dir, func(text string) { said = append(said, text) })
+	for range 2 {
+		if got, ok := route(devHost, 43415); ok {
+			t.Errorf("routed to %v", got)
+		}
+	}
+	want := []string{"the dev stack in " + dir + " has " + devHost + " at port 5432, not 43415: set the connection's port to 5432"}
+	if !slices.Equal(said, want) {
+		t.Errorf("it warns %q, want %q", said, want)
+	}
+}
+
+// killed leaves the lock's file as a killed process does: there, and free.
+func killed(t *testing.T, dir string) {
+	t.Helper()
+	lock := filepath.Join(dir, "airhook-dev.lock")
+	remove(t, lock)
+	write(t, lock, []byte("999999\n"))
+}
+
+func chmod(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
 	}
 }
 

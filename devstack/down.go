@@ -15,6 +15,7 @@ import (
 const (
 	downTimeout = 40 * time.Second // sessions get ten seconds to end, and servers more
 	killTimeout = 5 * time.Second
+	exitTimeout = 2 * time.Second // of a process that has let go of its stack
 	downPause   = 20 * time.Millisecond
 )
 
@@ -94,12 +95,8 @@ func end(ctx context.Context, pid int, path string) error {
 		signal os.Signal
 		wait   time.Duration
 	}{{terminate, downTimeout}, {os.Kill, killTimeout}} {
-		process, err := os.FindProcess(pid)
-		if err == nil {
-			err = process.Signal(step.signal)
-		}
-		if err != nil && !errors.Is(err, os.ErrProcessDone) {
-			return failed(path, fmt.Sprintf("end process %d, which has", pid), err, "end it as the user who started it")
+		if err := signalHolder(pid, path, step.signal); err != nil {
+			return err
 		}
 		if done, err := gone(ctx, pid, path, step.wait); done || err != nil {
 			return err
@@ -108,15 +105,50 @@ func end(ctx context.Context, pid int, path string) error {
 	return &airhook.Error{Err: fmt.Errorf("the dev stack does not end (process %d)", pid), Hint: "its log is in " + filepath.Join(filepath.Dir(path), logName)}
 }
 
-// gone waits until nobody has the lock and the process that had it has ended.
+// signalHolder signals the process that has the lock, and nobody else: a process that has let go of it is left alone.
+func signalHolder(pid int, path string, signal os.Signal) error {
+	process, err := os.FindProcess(pid) // before the look at who it is: it keeps the process that it found, where the system can
+	if err != nil {
+		return err
+	}
+	defer func() { _ = process.Release() }()
+	if !holds(pid, path) {
+		now, err := holder(path)
+		if err == nil && now == pid {
+			err = refused(fmt.Errorf("the dev stack in %s runs in a process that is not to be seen from here: %d there, which is somebody else here", filepath.Dir(path), pid),
+				"end it where it was started, in another container or on another machine")
+		}
+		return err
+	}
+	if err := process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return failed(path, fmt.Sprintf("end process %d, which has", pid), err, "end it as the user who started it")
+	}
+	return nil
+}
+
+// gone waits until that process no longer has the lock, and then a moment for its end: a program that has closed its stack
+// may live on.
 func gone(ctx context.Context, pid int, path string, wait time.Duration) (bool, error) {
+	free, err := within(ctx, wait, func() (bool, error) {
+		now, err := holder(path)
+		return now != pid, err
+	})
+	if !free || err != nil {
+		return false, err
+	}
+	_, err = within(ctx, exitTimeout, func() (bool, error) { return !runs(pid), nil })
+	return err == nil, err
+}
+
+// within asks until it is so. False is that it takes too long.
+func within(ctx context.Context, wait time.Duration, so func() (bool, error)) (bool, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, wait, errTooLong)
 	defer cancel()
 	ticker := time.NewTicker(downPause)
 	defer ticker.Stop()
 	for {
-		if now, err := holder(path); err != nil || now != pid && !runs(pid) {
-			return err == nil, err
+		if yes, err := so(); yes || err != nil {
+			return yes, err
 		}
 		select {
 		case <-ticker.C:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/devstack/postgres"
+	"github.com/airhook-go/airhook/internal/files"
 )
 
 // What a stack's folder holds.
@@ -102,7 +103,7 @@ func trusted(dir string) (bool, error) {
 		return false, failed(dir, "look at the dev stack's folder", err, "set AIRHOOK_DEV_DIR to a folder of your own")
 	case !info.IsDir():
 		return false, refused(fmt.Errorf("%s is no folder", dir), "set AIRHOOK_DEV_DIR to an empty folder")
-	case !private(info):
+	case !files.Own(info):
 		return false, refused(fmt.Errorf("the folder %s belongs to somebody else, or others may write to it", dir), "chmod 700 it, or set AIRHOOK_DEV_DIR to a folder that does not exist yet")
 	}
 	return true, nil

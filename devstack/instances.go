@@ -34,7 +34,11 @@ type spec struct {
 	database     string
 	users        []string // log in by IAM, or by no way at all on kind postgres
 	master       string   // logs in by password
+	port         int      // the usual one, so that stored connections outlive the stack; others may have taken it
 }
+
+// awsPort is the usual one of the AWS endpoints. All of them are below those that kernels give to clients.
+const awsPort = 25400
 
 // specs are the instances, in the order that status lists them. Endpoints and ids are those of the documentation of
 // Airflow's Postgres provider.
@@ -44,12 +48,12 @@ func specs() []spec {
 	plain := []string{"app", "etl"}
 	all := append(append([]string{}, plain...), iam...)
 	return []spec{
-		{gateway.Postgres, "mypg", "mypg.example.internal", "mydb", nil, "app"},
-		{gateway.RDS, "mydb", "mydb" + rds, "mydb", plain, "postgres"},
-		{gateway.Redshift, "my-cluster", "my-cluster" + redshift, "dev", all, "awsuser"},
-		{gateway.RedshiftServerless, "my-workgroup", "my-workgroup" + serverless, "dev", iam, "awsuser"},
-		{gateway.Redshift, "my-redshift-cluster", "my-redshift-cluster" + redshift, "dev", all, "awsuser"},
-		{gateway.RedshiftServerless, "my-serverless-workgroup", "my-serverless-workgroup" + serverless, "dev", iam, "awsuser"},
+		{gateway.Postgres, "mypg", "mypg.example.internal", "mydb", nil, "app", 25431},
+		{gateway.RDS, "mydb", "mydb" + rds, "mydb", plain, "postgres", 25432},
+		{gateway.Redshift, "my-cluster", "my-cluster" + redshift, "dev", all, "awsuser", 25439},
+		{gateway.RedshiftServerless, "my-workgroup", "my-workgroup" + serverless, "dev", iam, "awsuser", 25440},
+		{gateway.Redshift, "my-redshift-cluster", "my-redshift-cluster" + redshift, "dev", all, "awsuser", 25441},
+		{gateway.RedshiftServerless, "my-serverless-workgroup", "my-serverless-workgroup" + serverless, "dev", iam, "awsuser", 25442},
 	}
 }
 
@@ -179,7 +183,7 @@ func (s *Stack) openGateways(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		o := gateway.Options{Kind: in.kind, Name: in.endpoint, Authority: s.authority, Roles: gateway.NewRoles(pool), Socket: in.server.Socket(), Logger: s.logger}
+		o := gateway.Options{Kind: in.kind, Name: in.endpoint, Port: in.port, Authority: s.authority, Roles: gateway.NewRoles(pool), Socket: in.server.Socket(), Logger: s.logger}
 		switch in.kind {
 		case gateway.RDS:
 			o.Token = s.checkToken(in)
@@ -188,6 +192,9 @@ func (s *Stack) openGateways(ctx context.Context) error {
 		}
 		if in.gateway, err = gateway.Listen(ctx, o); err != nil {
 			return err
+		}
+		if port := in.gateway.Port(); port != in.port {
+			s.logger.Info("the usual port is taken", "instance", in.id, "usual", in.port, "port", port)
 		}
 	}
 	return nil
@@ -205,16 +212,16 @@ func (s *Stack) checkToken(in *instance) func(user, token string) error {
 	}
 }
 
-func (s *Stack) checkPassword(in *instance) func(user, password string) (string, bool, error) {
-	return func(user, password string) (string, bool, error) {
+func (s *Stack) checkPassword(in *instance) func(database, user, password string) (string, bool, error) {
+	return func(database, user, password string) (string, bool, error) {
 		account := s.account.Load()
 		switch {
 		case account == nil:
 			return "", false, errStarting
 		case in.kind == gateway.Redshift:
-			return account.CheckPassword(in.id, user, password)
+			return account.CheckPassword(in.id, database, user, password)
 		}
-		return account.CheckWorkgroupPassword(in.id, user, password)
+		return account.CheckWorkgroupPassword(in.id, database, user, password)
 	}
 }
 

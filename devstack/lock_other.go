@@ -4,7 +4,6 @@ package devstack
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 )
 
@@ -21,10 +20,10 @@ func (*lock) release() error { return nil }
 
 func holder(string) (int, error) { return 0, nil }
 
-func private(fs.FileInfo) bool { return true }
-
 func endServers(string) error { return nil }
 
 func withChildren(pids []int) []int { return pids }
 
 func runs(int) bool { return false }
+
+func holds(int, string) bool { return false }

@@ -119,9 +119,3 @@ func flock(file *os.File, how int) error {
 		}
 	}
 }
-
-// private says whether nobody but us can write to a folder.
-func private(info fs.FileInfo) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) == os.Geteuid() && info.Mode().Perm()&0o022 == 0
-}

@@ -169,6 +169,10 @@ func TestRedshiftTemporaryPasswordLogsIn(t *testing.T) {
 			t.Errorf("the password of %s opens %s", in.ID, id)
 		}
 	}
+	elsewhere := config(t, s, in, user, password)
+	elsewhere.Database = "template1"
+	_, err = open(t, elsewhere)
+	refusedWith(t, err, "28000")
 	if _, err := open(t, config(t, s, in, "IAM:etl", password)); err == nil {
 		t.Error("the password of app opens etl")
 	}
@@ -213,6 +217,10 @@ func TestServerlessPasswordLogsIn(t *testing.T) {
 	if got := ask(t, conn, "SELECT current_user"); got != in.Users[0] || *out.DbUser != in.Users[0] {
 		t.Errorf("%s logged in as %q, want %q", *out.DbUser, got, in.Users[0])
 	}
+	elsewhere := config(t, s, in, *out.DbUser, *out.DbPassword)
+	elsewhere.Database = "template1"
+	_, err = open(t, elsewhere)
+	refusedWith(t, err, "28000")
 	if _, err := open(t, config(t, s, instance(t, s, "my-serverless-workgroup"), *out.DbUser, *out.DbPassword)); err == nil {
 		t.Error("the password of one workgroup opens another")
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"sync"
@@ -28,8 +29,11 @@ import (
 	"github.com/airhook-go/airhook/devstack/postgres"
 )
 
-// runIn names the folder that this test program is to run a stack in, instead of the tests.
-const runIn = "DEVSTACK_TEST_RUN_IN"
+// runIn names the folder that this test program is to run a stack in, instead of the tests. With livesOn it outlives it.
+const (
+	runIn   = "DEVSTACK_TEST_RUN_IN"
+	livesOn = "DEVSTACK_TEST_LIVES_ON"
+)
 
 var shared struct {
 	sync.Mutex
@@ -41,6 +45,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(runIn); dir != "" {
 		os.Exit(runStack(dir))
 	}
+	syscall.Umask(0o022) // a folder that the group may write to is no stack's
 	code := m.Run()
 	if shared.stack != nil {
 		if err := errors.Join(shared.stack.Close(), os.RemoveAll(shared.dir)); err != nil {
@@ -69,6 +74,9 @@ func runStack(dir string) int {
 	if err := stack.Close(); err != nil {
 		fmt.Println(err)
 		return 1
+	}
+	if os.Getenv(livesOn) != "" {
+		_, _ = io.Copy(io.Discard, os.Stdin)
 	}
 	return 0
 }

@@ -36,6 +36,22 @@ func runs(pid int) bool {
 	return len(fields) > 0 && fields[0] != "Z" && fields[0] != "X"
 }
 
+// holds says whether a process has that file open. The number in a lock may be that of another machine or container, where
+// the folder is mounted too, and here it is somebody else's.
+func holds(pid int, path string) bool {
+	named, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	descriptors, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "fd", "*"))
+	for _, fd := range descriptors {
+		if open, err := os.Stat(fd); err == nil && os.SameFile(named, open) {
+			return true
+		}
+	}
+	return false
+}
+
 // serves says whether a process is the server of that data folder, which is a server's working folder.
 func serves(pid int, data string) bool {
 	at, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "cwd"))

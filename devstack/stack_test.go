@@ -153,6 +153,30 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 }
 
+// Two stacks live side by side: what one has the other does without, and says so.
+func TestTakenPortsAreOthersAndSaid(t *testing.T) {
+	first, dir := common(t).Status(), filepath.Join(t.TempDir(), "dev")
+	second := start(t, dir).Status()
+	log, err := os.ReadFile(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ports := map[int]bool{}
+	for i, in := range second.Instances {
+		other := first.Instances[i]
+		if in.UsualPort != other.UsualPort || in.UsualPort == 0 || ports[in.UsualPort] {
+			t.Errorf("%s: usual ports %d and %d, want the same, and each instance its own", in.ID, in.UsualPort, other.UsualPort)
+		}
+		ports[in.UsualPort] = true
+		if in.Port == other.Port {
+			t.Errorf("%s: both stacks have port %d", in.ID, in.Port)
+		}
+		if said := strings.Contains(string(log), "instance="+in.ID+" usual="+strconv.Itoa(in.UsualPort)); said != (in.Port != in.UsualPort) {
+			t.Errorf("%s has port %d, usually %d, and the log says so: %t", in.ID, in.Port, in.UsualPort, said)
+		}
+	}
+}
+
 func workspaceOf(t *testing.T, note []byte) string {
 	t.Helper()
 	var n struct{ Workspace string }
@@ -187,14 +211,14 @@ func TestFoldersOfOthersAreNotBelieved(t *testing.T) {
 }
 
 // launch runs a stack in a process of its own.
-func launch(t *testing.T, dir string) (*exec.Cmd, devstack.Status) {
+func launch(t *testing.T, dir string, env ...string) (*exec.Cmd, devstack.Status) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), runIn+"="+dir)
+	cmd.Env = append(append(os.Environ(), runIn+"="+dir), env...)
 	hold, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

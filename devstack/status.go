@@ -3,12 +3,14 @@ package devstack
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/airhook-go/airhook/devstack/cloud"
 	"github.com/airhook-go/airhook/devstack/gateway"
+	"github.com/airhook-go/airhook/internal/files"
 )
 
 // Status is what a stack is and how it is reached, in the shape of `airhook dev status -o json`. It holds the keys and
@@ -28,6 +30,8 @@ type Status struct {
 	// PostgreSQL is the version of the servers, and Programs the folder of their programs.
 	PostgreSQL string `json:"postgresql"`
 	Programs   string `json:"programs"`
+	// Cache is where a PostgreSQL that had to be fetched is kept for the next time.
+	Cache string `json:"postgresql_cache,omitempty"`
 }
 
 // AWS is the account of a stack.
@@ -54,9 +58,11 @@ type Instance struct {
 	Kind     gateway.Kind `json:"kind"`
 	Endpoint string       `json:"endpoint"`
 	// Port is the endpoint's and the port on loopback alike; Address is the latter with its host.
-	Port     int    `json:"port"`
-	Address  string `json:"address"`
-	Database string `json:"database"`
+	Port    int    `json:"port"`
+	Address string `json:"address"`
+	// UsualPort is the one that the instance has whenever nobody else does.
+	UsualPort int    `json:"usual_port"`
+	Database  string `json:"database"`
 	// Users are those that log in, the first one in the way of the kind.
 	Users         []string      `json:"users"`
 	PasswordLogin PasswordLogin `json:"password_login"`
@@ -77,6 +83,16 @@ func (s Status) Env() []string {
 	return append(env, "AWS_REGION="+s.AWS.Region, "AWS_DEFAULT_REGION="+s.AWS.Region, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE="+filepath.Join(s.Dir, awsFolder, "config"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(s.Dir, awsFolder, "credentials"),
 		"PGSSLROOTCERT="+s.CAFile)
+}
+
+// EnvNames are the names of Env's variables.
+func EnvNames() []string {
+	var names []string
+	for _, pair := range (Status{AWS: AWS{Principals: make([]cloud.Principal, 1)}}).Env() {
+		name, _, _ := strings.Cut(pair, "=")
+		names = append(names, name)
+	}
+	return names
 }
 
 // Instance returns the instance of that id.
@@ -103,7 +119,7 @@ func Read(dir string) (Status, error) {
 	if err != nil || pid == 0 {
 		return none, err
 	}
-	text, err := os.ReadFile(filepath.Join(dir, stackName))
+	text, err := files.ReadOwn(filepath.Join(dir, stackName))
 	if errors.Is(err, fs.ErrNotExist) {
 		none.Starting = true
 		return none, nil
@@ -115,8 +131,22 @@ func Read(dir string) (Status, error) {
 	if err != nil {
 		return none, failed(dir, "read the dev stack's state", err, "")
 	}
+	if !s.whole() {
+		return none, refused(fmt.Errorf("read the dev stack's state %s: another version of airhook wrote it", filepath.Join(dir, stackName)), "end it: airhook dev down")
+	}
 	s.Running, s.PIDs = true, append([]int{pid}, withChildren(s.PIDs[min(1, len(s.PIDs)):])...)
 	return s, nil
+}
+
+// whole says whether a state has what every stack of ours has.
+func (s Status) whole() bool {
+	for _, in := range s.Instances {
+		if len(in.Users) == 0 {
+			return false
+		}
+	}
+	_, found := s.Instance("mydb")
+	return found && len(s.AWS.Principals) > 0
 }
 
 func empty(dir string) Status {

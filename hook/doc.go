@@ -5,11 +5,16 @@
 //	err := h.Run(ctx, "DELETE FROM staging", "INSERT INTO target SELECT * FROM source")
 //	rows, err := h.GetRecords(ctx, "SELECT id, name FROM target WHERE day = $1", day)
 //
-// Each call takes a session of the client's pool and gives it back as it was: nothing leaks to the next caller. A SET
-// holds for the later calls of the hook that ran it, which pays for that with the time to SET and reset again (on Redshift
-// with a new session); what belongs together goes into one Run. Parameters follow the SQL, as $1 or as
-// pgx.NamedArgs; [Pyformat] translates %s and %(name)s on request, never by guessing. Cancelling a context cancels the
-// statement on the server. Every error is an *airhook.Error that says what kind it is.
+// Each call takes a session of the client's pool and gives it back as a fresh one: nothing leaks to the next caller. On
+// PostgreSQL that is DISCARD ALL, one round trip at the end of every call, whatever ran. Redshift has no DISCARD: there
+// a session ends, and the next call opens a new one, after a cancel and after a text that holds a SET, CALL, temporary
+// table or anything else that may stay; what a view changes nobody sees. A SET holds for the later calls of the hook
+// that ran it, which pay for it with one round trip for each parameter that is set (on Redshift with a new session
+// each); what belongs together goes into one Run.
 //
-// Opening sessions, credentials and TLS are the client's; moving bulk data is the package bulk's.
+// Parameters follow the SQL, as $1 or as pgx.NamedArgs; [Pyformat] and [PyformatRedshift] translate %s and %(name)s on
+// request, never by guessing. Cancelling a context cancels the statement on the server. Every error is an *airhook.Error
+// that says what kind it is.
+//
+// Opening sessions, credentials and TLS are the client's. Bulk data is not for these verbs: COPY FROM STDIN is refused.
 package hook

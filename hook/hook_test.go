@@ -272,9 +272,11 @@ func TestCopyFromStdinIsRefusedAndDoesNotHang(t *testing.T) {
 	mustRun(t, h, "CREATE TABLE stdin (i int)")
 	wantError(t, h.Run(t.Context(), "SELECT 1; COPY stdin FROM STDIN"), airhook.ErrInvalid, "", "no data")
 	wantError(t, h.Exec(t.Context(), "COPY stdin FROM stdin"), airhook.ErrInvalid, "", "no data")
+	wantError(t, h.Exec(t.Context(), "COPY stdin FROM STDOUT"), airhook.ErrInvalid, "", "no data") // the server takes it for the same
 	_, err := h.Query(t.Context(), "-- load\nCOPY stdin FROM STDIN")
 	wantError(t, err, airhook.ErrInvalid, "", "no data")
 	mustRun(t, h, "COPY (SELECT 1) TO STDOUT")
+	mustRun(t, h, "COPY stdin TO STDOUT")
 }
 
 func TestAnUnknownConnectionIsNotFound(t *testing.T) {
@@ -311,7 +313,12 @@ func TestTokenIsTheLogins(t *testing.T) {
 	if err != nil || user != "app" || token.Reveal() != "token for db.example.com:6543" || port != 6543 {
 		t.Errorf("got %q, %q, %d, %v", user, token.Reveal(), port, err)
 	}
-	if _, token, _, err = hook.New(client, "plain").GetIAMToken(t.Context()); !errors.Is(err, airhook.ErrInvalid) || !token.IsZero() {
+	_, token, _, err = hook.New(client, "plain").GetIAMToken(t.Context())
+	if !errors.Is(err, airhook.ErrInvalid) || !token.IsZero() {
 		t.Errorf("of a password connection: %v, want invalid and no token", err)
+	}
+	var e *airhook.Error
+	if want := `set "iam": true in its extra`; !errors.As(err, &e) || e.Hint != want {
+		t.Errorf("of a password connection: %+v, want the hint %s", err, want)
 	}
 }

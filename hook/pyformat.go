@@ -13,14 +13,22 @@ import (
 // Pyformat translates the placeholders of Python's DB-API (PEP 249, pyformat and format) into PostgreSQL's $1: %s takes
 // the next value of a slice, %(name)s the value of that key of a map. It returns the SQL and its parameters for Exec,
 // GetRecords and Query. %% is a percent sign everywhere, as in psycopg; in quotes and comments there are no
-// placeholders. With args nil the SQL is returned as it is, %% included. What doesn't fit is ErrInvalid.
-func Pyformat(sql string, args any) (string, []any, error) {
+// placeholders. With args nil the SQL is returned as it is, %% included. Keys that the SQL doesn't name are no mistake, as
+// in psycopg; what else doesn't fit is ErrInvalid.
+func Pyformat(sql string, args any) (string, []any, error) { return dialect{}.pyformat(sql, args) }
+
+// PyformatRedshift is Pyformat for Redshift, where a backslash escapes in plain strings: 'it\'s %s'.
+func PyformatRedshift(sql string, args any) (string, []any, error) {
+	return dialect{backslash: true}.pyformat(sql, args)
+}
+
+func (d dialect) pyformat(sql string, args any) (string, []any, error) {
 	if args == nil {
 		return sql, nil, nil
 	}
 	f, err := newFormat(args)
 	if err == nil {
-		err = f.translate(sql)
+		err = f.translate(d, sql)
 	}
 	if err != nil {
 		return "", nil, &airhook.Error{Stage: airhook.StageQuery, Kind: airhook.ErrInvalid, Err: fmt.Errorf("translate placeholders: %w", err)}
@@ -58,8 +66,8 @@ func newFormat(args any) (*format, error) {
 	return f, nil
 }
 
-func (f *format) translate(sql string) error {
-	d, own := dialect{}, false
+func (f *format) translate(d dialect, sql string) error {
+	own := false
 	for rest := sql; len(rest) > 0; {
 		kind, n := d.next(rest)
 		text := rest[:n]

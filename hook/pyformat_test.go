@@ -47,6 +47,23 @@ func TestPyformatTranslatesPlaceholders(t *testing.T) {
 	}
 }
 
+func TestPyformatKnowsEachServersQuotes(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		translate func(string, any) (string, []any, error)
+		sql, want string
+	}{
+		{"PostgreSQL: a backslash is one", Pyformat, `SELECT 'a\', %s, '%s'`, `SELECT 'a\', $1, '%s'`},
+		{"Redshift: a backslash escapes", PyformatRedshift, `SELECT 'it\'s %s', %s`, `SELECT 'it\'s %s', $1`},
+		{"Redshift: and itself", PyformatRedshift, `SELECT 'a\\', %s, '%s'`, `SELECT 'a\\', $1, '%s'`},
+	} {
+		got, used, err := test.translate(test.sql, []any{1})
+		if err != nil || got != test.want || len(used) != 1 {
+			t.Errorf("%s: got %q with %v, %v, want %q", test.name, got, used, err, test.want)
+		}
+	}
+}
+
 func TestPyformatRefusesWhatDoesNotFit(t *testing.T) {
 	for _, test := range []struct {
 		sql  string

@@ -3,6 +3,7 @@ package hook_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -81,6 +82,10 @@ func TestHooksOnRedshift(t *testing.T) {
 	if got := one(t, next, "SELECT count(*) FROM pg_class WHERE relname = 'left_over' AND pg_table_is_visible(oid)"); got != int64(0) {
 		t.Error("the next caller sees a temporary table")
 	}
+	sql, args, err := hook.PyformatRedshift(`SELECT 'it\'s %s', %(a)s::text`, map[string]any{"a": "b", "unused": 1})
+	if row, err2 := h.GetFirst(t.Context(), sql, args...); errors.Join(err, err2) != nil || len(row) != 2 || row[0] != "it's %s" || row[1] != "b" {
+		t.Errorf("by pyformat: %v, %v", row, errors.Join(err, err2))
+	}
 	if got := one(t, h, "SELECT 'a'::text"); got != "a" {
 		t.Errorf("got %v (%T)", got, got)
 	}
@@ -91,4 +96,53 @@ func TestHooksOnRedshift(t *testing.T) {
 	cancel()
 	wantError(t, <-done, airhook.ErrCancelled, "", "cancelled")
 	gone(t, next, "redshift")
+}
+
+func TestASessionOfRedshiftEndsOnlyWhenItChanged(t *testing.T) {
+	t.Parallel()
+	client := redshift(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for name, test := range map[string]struct {
+		run  func(h *hook.Hook) error
+		kept bool
+	}{
+		"a query":              {func(h *hook.Hook) error { return h.Run(ctx, "SELECT 1") }, true},
+		"a failed query":       {func(h *hook.Hook) error { _, err := h.GetRecords(ctx, "SELECT 1/0"); return wantSQL(err) }, true},
+		"a failed run":         {func(h *hook.Hook) error { return wantSQL(h.Run(ctx, "SELECT 1", "SELECT 1/0")) }, true},
+		"a query closed early": {closedEarly, false},
+		"a cancelled query": {func(h *hook.Hook) error {
+			return wantSQL(h.Run(ctx, "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(100)"))
+		}, false},
+		"a SET":                    {func(h *hook.Hook) error { return h.Run(ctx, "SET query_group TO 'x'") }, false},
+		"a SET before a failure":   {func(h *hook.Hook) error { return wantSQL(h.Exec(ctx, "SET query_group TO 'x'; SELECT 1/0")) }, false},
+		"a failed temporary table": {func(h *hook.Hook) error { return wantSQL(h.Exec(ctx, "CREATE TEMP TABLE t AS SELECT 1/0")) }, false},
+	} {
+		before := one(t, hook.New(client, airhooktest.ID), "SELECT pg_backend_pid()")
+		if err := test.run(hook.New(client, airhooktest.ID)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		after := one(t, hook.New(client, airhooktest.ID), "SELECT pg_backend_pid()")
+		if (before == after) != test.kept {
+			t.Errorf("after %s the session is %v, was %v, want it kept: %v", name, after, before, test.kept)
+		}
+	}
+}
+
+// wantSQL turns the failure of a statement into none, and anything else into one.
+func wantSQL(err error) error {
+	if errors.Is(err, airhook.ErrSQL) {
+		return nil
+	}
+	return fmt.Errorf("want the server to refuse it: %w", err)
+}
+
+func closedEarly(h *hook.Hook) error {
+	rows, err := h.Query(context.Background(), "SELECT i, repeat('x', 1000) FROM generate_series(1, 10000) i, generate_series(1, 10000) j")
+	if err != nil {
+		return err
+	}
+	rows.Next()
+	rows.Close()
+	return rows.Err()
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // GetRecords returns all rows of one query, each value as the Go type that pgx has for its PostgreSQL type (pgx
-// documentation, package pgtype); NULL is nil. A statement without a result gives nil, a query without rows an empty
-// slice. For many rows use Query.
+// documentation, package pgtype): numeric is a pgtype.Numeric, which is exact and has Float64Value. NULL is nil. A
+// statement without a result gives nil, a query without rows an empty slice. For many rows use Query.
 func (h *Hook) GetRecords(ctx context.Context, sql string, args ...any) ([][]any, error) {
 	rows, err := h.Query(ctx, sql, args...)
 	if err != nil {
@@ -56,8 +56,9 @@ func (h *Hook) GetFirst(ctx context.Context, sql string, args ...any) ([]any, er
 }
 
 // Query runs one statement with its parameters and returns its rows as they arrive; only the current one is in memory.
-// Close them: that gives the session back. Closing before the last row cancels a query that only reads; what a
-// statement that writes has to do, it does first.
+// Close them: that gives the session back. Closing before the last row cancels a query that only reads. What may write,
+// by a function that is none of the server's own too, does first what it has to do; to end that, cancel the context.
+// A view that writes looks like a table: cancelled, it writes nothing.
 func (h *Hook) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	s, err := h.openFor(ctx, sql)
 	if err != nil {
@@ -119,29 +120,12 @@ func (r *rows) end() {
 	if !r.stopped { // else the error is that of our own cancelling
 		r.err = r.fail(r.Rows.Err())
 	}
-	r.s.saw(r.sql, r.err, r.Rows.CommandTag())
+	r.s.saw(r.sql, r.err)
+	r.s.touched = r.s.touched || r.stopped
 	if r.err == nil && !r.s.pg().IsClosed() {
 		r.err = r.s.hook.leftOpen(r.s)
 	}
 	r.s.endTransaction()
 	r.s.close()
 	r.cancel()
-}
-
-// onlyReads reports whether ending the statement early loses rows and nothing else.
-func (d dialect) onlyReads(sql string) bool {
-	at := 0
-	for w := range d.words(sql) {
-		switch w {
-		case "insert", "update", "delete", "merge", "into", "call":
-			return false
-		case "select", "with", "values", "table":
-		default:
-			if at == 0 {
-				return false
-			}
-		}
-		at++
-	}
-	return at > 0
 }

@@ -8,8 +8,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Run runs statements as they stand, in order, in one session and one transaction, which is committed at the end
@@ -29,7 +27,6 @@ func (h *Hook) Run(ctx context.Context, statements ...string) error {
 	defer s.endTransaction()
 	for i, sql := range statements {
 		if err := s.run(ctx, sql); err != nil {
-			s.touched = true // who knows how far the text came
 			if len(statements) > 1 {
 				err = fmt.Errorf("statement %d of %d: %w", i+1, len(statements), err)
 			}
@@ -81,9 +78,8 @@ func (h *Hook) Exec(ctx context.Context, sql string, args ...any) error {
 	if len(args) == 0 {
 		err = s.simple(ctx, sql)
 	} else {
-		var tag pgconn.CommandTag
-		tag, err = s.conn.Exec(ctx, sql, slices.Concat(s.mode, args)...)
-		s.saw(sql, err, tag)
+		_, err = s.conn.Exec(ctx, sql, slices.Concat(s.mode, args)...)
+		s.saw(sql, err)
 	}
 	if err != nil {
 		return h.fail(ctx, err)
@@ -117,8 +113,7 @@ func (h *Hook) leftOpen(s *session) error {
 // noCopyIn refuses COPY … FROM STDIN: the server would wait for data that nobody sends, and pgx for the server.
 func (s *session) noCopyIn(sql string) error {
 	for _, statement := range s.dialect.split(sql) {
-		words := slices.Collect(s.dialect.words(statement))
-		if len(words) > 0 && words[0] == "copy" && slices.Contains(words, "stdin") {
+		if in, _ := s.dialect.copyStream(statement); in {
 			return s.hook.invalid("COPY FROM STDIN has no data here")
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ func (h *Hook) open(ctx context.Context) (*session, error) {
 	if t.Engine == airhook.Redshift {
 		s.dialect.backslash = true
 	} else {
+		s.touched = true // no text tells what a view, a trigger, an operator or a function does
 		// pgx's cache would keep prepared statements in the session, and the first use of one after an ALTER TABLE by
 		// somebody else fails. One more round trip is cheaper than that.
 		s.mode = []any{pgx.QueryExecModeDescribeExec}
@@ -62,30 +64,29 @@ func (s *session) close() {
 	if s.touched && !s.pg().IsClosed() {
 		ctx, cancel := context.WithTimeout(context.Background(), endWait)
 		defer cancel()
-		if !s.reset(ctx) {
+		if s.target.Engine == airhook.Redshift || s.reset(ctx) != nil { // Redshift has no DISCARD
 			_ = s.conn.Conn().Close(ctx)
 		}
 	}
 	s.conn.Release()
 }
 
-// reset makes the session a fresh one where the server can: Redshift has no DISCARD, and that forgets a role of the
-// startup packet's.
-func (s *session) reset(ctx context.Context) bool {
-	_, role := s.target.RuntimeParams["role"]
-	_, options := s.target.RuntimeParams["options"]
-	if s.target.Engine == airhook.Redshift || role || options {
-		return false
+// reset makes a session of PostgreSQL a fresh one, in one round trip. Servers older than the minor releases of November
+// 2024 (CVE-2024-10978) forget, with DISCARD ALL, the role that the startup packet or ALTER ROLE … SET role gave; RESET
+// ROLE brings it back.
+func (s *session) reset(ctx context.Context) error {
+	p := s.pg().StartPipeline(ctx)
+	for _, sql := range slices.Concat([]string{"DISCARD ALL", "RESET ROLE"}, s.target.Session) {
+		p.SendQueryParams(sql, nil, nil, nil, nil)
+		p.SendPipelineSync() // each is a transaction by itself: DISCARD ALL runs in no other's
 	}
-	if s.pg().Exec(ctx, "DISCARD ALL").Close() != nil || s.conn.Conn().DeallocateAll(ctx) != nil { // pgx remembers what it prepared
-		return false
-	}
-	for _, statement := range s.target.Session {
-		if s.pg().Exec(ctx, statement).Close() != nil {
-			return false
-		}
-	}
-	return true
+	err := errors.Join(p.Flush(), p.Close())
+	// What other users of the pool had prepared is gone, and pgx must know. It empties its cache and then asks the server to
+	// do so too; with a context that is over it sends nothing. (An empty cache is 57 kB, less than asking what is prepared.)
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	_ = s.conn.Conn().DeallocateAll(over)
+	return err
 }
 
 // endTransaction rolls back what is open. It works after the caller's context has ended.
@@ -93,28 +94,24 @@ func (s *session) endTransaction() {
 	if s.pg().IsClosed() || s.pg().TxStatus() == 'I' {
 		return
 	}
-	s.touched = true
 	ctx, cancel := context.WithTimeout(context.Background(), endWait)
 	defer cancel()
-	_ = s.pg().Exec(ctx, "ROLLBACK").Close()
+	if s.pg().Exec(ctx, "ROLLBACK").Close() != nil {
+		s.touched = true
+	}
 }
 
 // simple runs SQL text as it stands, by the simple protocol, and drops its rows.
 func (s *session) simple(ctx context.Context, sql string) error {
-	var tags []pgconn.CommandTag
-	results := s.pg().Exec(ctx, sql)
-	for results.NextResult() {
-		tag, _ := results.ResultReader().Close() // its error is the results' too
-		tags = append(tags, tag)
-	}
-	err := results.Close()
-	s.saw(sql, err, tags...)
+	err := s.pg().Exec(ctx, sql).Close()
+	s.saw(sql, err)
 	return err
 }
 
-// saw learns from a statement that has run what it left in the session.
-func (s *session) saw(sql string, err error, tags ...pgconn.CommandTag) {
-	s.touched = s.touched || s.dialect.touches(sql, tags)
+// saw learns from a text that has run, maybe to its middle only, what it left in the session. A cancel that arrives late
+// would hit the next caller's statement: PostgreSQL's reset takes the blow, on Redshift the session ends.
+func (s *session) saw(sql string, err error) {
+	s.touched = s.touched || cancelled(err) || s.dialect.touches(sql)
 	if err == nil && !s.pg().IsClosed() {
 		s.note(sql)
 	}
@@ -129,12 +126,18 @@ func (h *Hook) notice(n *pgconn.Notice) {
 		slog.String("message", strings.TrimSpace(n.Message)), slog.String("sqlstate", n.Code))
 }
 
-// SQLSTATEs that have something to try next (PostgreSQL, appendix A).
+// SQLSTATEs that mean something to us (PostgreSQL, appendix A).
 const (
 	activeTransaction  = "25001"
 	notPrivileged      = "42501"
 	undefinedParameter = "42P02"
+	queryCanceled      = "57014"
 )
+
+func cancelled(err error) bool {
+	var pg *pgconn.PgError
+	return errors.Is(err, airhook.ErrCancelled) || errors.As(err, &pg) && pg.Code == queryCanceled
+}
 
 // fail says what stopped a call. Errors of the client are complete; the others happened while SQL ran.
 func (h *Hook) fail(ctx context.Context, err error) error {

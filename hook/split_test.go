@@ -56,68 +56,74 @@ func TestSplitRedshiftReadsBackslashesAsRedshiftDoes(t *testing.T) {
 	}
 }
 
-func TestTouchesTellsStatementsThatChangeTheSession(t *testing.T) {
-	for _, test := range []struct {
-		sql, tag string
-		want     bool
-	}{
-		{"SELECT 1", "SELECT 1", false},
-		{"CREATE TABLE t (i int)", "CREATE TABLE", false},
-		{"INSERT INTO t VALUES (1)", "INSERT 0 1", false},
-		{"SELECT 'temp'", "SELECT 1", false},
-		{"SELECT 5 # 3", "SELECT 1", false},
-		{"UPDATE t SET i = 1", "UPDATE 1", false},
-		{"VACUUM t", "VACUUM", false},
-		{"-- nothing", "", false},
-		{"SET search_path TO x", "SET", true},
-		{"RESET ALL", "RESET", true},
-		{"LISTEN c", "LISTEN", true},
-		{"PREPARE p AS SELECT 1", "PREPARE", true},
-		{"DEALLOCATE p", "DEALLOCATE", true},
-		{"DISCARD ALL", "DISCARD ALL", true},
-		{"DO $$ BEGIN END $$", "DO", true},
-		{"CALL p()", "CALL", true},
-		{"DECLARE c CURSOR WITH HOLD FOR SELECT 1", "DECLARE CURSOR", true},
-		{"CREATE TEMP TABLE t (i int)", "CREATE TABLE", true},
-		{"CREATE LOCAL TEMPORARY VIEW v AS SELECT 1", "CREATE VIEW", true},
-		{"SELECT 1 AS i INTO TEMP t", "SELECT 1", true},
-		{"CREATE TABLE #t (i int)", "CREATE TABLE", true},
-		{`CREATE TABLE "pg_temp".t (i int)`, "CREATE TABLE", true},
-		{"SELECT set_config('work_mem', '1MB', false)", "SELECT 1", true},
-		{"SELECT pg_try_advisory_lock(1)", "SELECT 1", true},
-		{"SELECT mine(1)", "SELECT 1", true},
-		{`SELECT "mine" (1)`, "SELECT 1", true},
-		{"SELECT s.mine(1)", "SELECT 1", true},
-		{"UPDATE t SET i = mine(i)", "UPDATE 1", true},
-		{"SELECT count(*), coalesce(max(i), 0) FROM t WHERE i IN (1, 2)", "SELECT 1", false},
-		{"INSERT INTO s.t (i, n) VALUES ($1, $2)", "INSERT 0 1", false},
-		{"INSERT INTO t (i) SELECT mine(1)", "INSERT 0 1", true},
-		{"SELECT 'mine(1)' -- mine(1)", "SELECT 1", false},
-		{"CREATE FUNCTION mine(i int) RETURNS int RETURN i", "CREATE FUNCTION", false},
+func TestTouchesTellsWhatChangesARedshiftSession(t *testing.T) {
+	for sql, want := range map[string]bool{
+		"SELECT * FROM t WHERE temp_c > 5":          false,
+		"( SELECT 1 ) UNION SELECT 2":               false,
+		"WITH a AS (SELECT 1) SELECT * FROM a":      false,
+		"INSERT INTO t VALUES ('temp set_config(')": false,
+		"BEGIN; DELETE FROM t; ABORT":               false,
+		"CREATE TABLE t (i int)":                    false,
+		"UNLOAD ('SELECT 1') TO 's3://b/p'":         false,
+		"VACUUM t":                                  false,
+		"-- nothing":                                false,
+		"SELECT 'it\\'; SET x TO 1'":                false,
+		"SELECT mine(1)":                            false,
+		"SET search_path TO x":                      true,
+		"SELECT 1; SET LOCAL a TO 1":                true,
+		"/* c */ RESET ALL":                         true,
+		"USE other":                                 true,
+		"PREPARE p AS SELECT 1":                     true,
+		"EXECUTE p":                                 true,
+		"CALL p()":                                  true,
+		"DECLARE c CURSOR FOR SELECT 1":             true,
+		"CREATE TEMP TABLE t (i int)":               true,
+		"CREATE LOCAL TEMPORARY TABLE t (i int)":    true,
+		"SELECT 1 AS i INTO TEMP t":                 true,
+		"SELECT 1 AS i INTO #t":                     true,
+		"CREATE TABLE #t (i int)":                   true,
+		`CREATE TABLE "pg_temp".t (i int)`:          true,
+		"SELECT set_config('a.b', 'c', false)":      true,
 	} {
-		if got := (dialect{}).touches(test.sql, tags(test.tag)); got != test.want {
-			t.Errorf("touches(%q, %q) is %v, want %v", test.sql, test.tag, got, test.want)
+		if got := (dialect{backslash: true}).touches(sql); got != want {
+			t.Errorf("touches(%q) is %v, want %v", sql, got, want)
 		}
 	}
 }
 
 func TestOnlyReadsTellsQueriesThatMayBeCutShort(t *testing.T) {
 	for sql, want := range map[string]bool{
-		"SELECT 1":                           true,
-		"-- c\n ( SELECT 1 )":                true,
-		"TABLE t":                            true,
-		"WITH a AS (SELECT 1) SELECT 2":      true,
-		"SELECT 'delete'":                    true,
-		"WITH a AS (DELETE FROM t) SELECT 2": false,
-		"INSERT INTO t VALUES (1)":           false,
-		"SELECT 1 INTO t":                    false,
-		"EXPLAIN ANALYZE SELECT 1":           false,
-		"CALL p()":                           false,
-		"":                                   false,
+		"SELECT 1":                      true,
+		"-- c\n ( SELECT 1 )":           true,
+		"TABLE t":                       true,
+		"WITH a AS (SELECT 1) SELECT 2": true,
+		"SELECT 'delete'":               true,
+		"SELECT count(*), coalesce(max(i), 0) FROM s.t WHERE i IN (1, 2) AND a = ANY (b)": true,
+		"SELECT pg_catalog.round(1.5), x::numeric(10, 2), 'mine(1)' -- mine(1)":           true,
+		"WITH RECURSIVE r(i) AS (SELECT 1) SELECT * FROM r AS q(j)":                       true,
+		"WITH a AS (DELETE FROM t) SELECT 2":                                              false,
+		"INSERT INTO t VALUES (1)":                                                        false,
+		"SELECT 1 INTO t":                                                                 false,
+		"EXPLAIN ANALYZE SELECT 1":                                                        false,
+		"CALL p()":                                                                        false,
+		"":                                                                                false,
+		"SELECT mine(1)":                                                                  false,
+		"SELECT mine /* c */ (1)":                                                         false,
+		`SELECT "mine" (1)`:                                                               false,
+		`SELECT "round"(1)`:                                                               false,
+		"SELECT app.round(1)":                                                             false,
+		"SELECT app . round (1)":                                                          false,
+		`SELECT "app".round(1)`:                                                           false,
+		"SELECT count(*) FROM t WHERE mine(i)":                                            false,
+		"SELECT nextval('s')":                                                             false,
+		"SELECT pg_advisory_lock(1)":                                                      false,
 	} {
 		if got := (dialect{}).onlyReads(sql); got != want {
 			t.Errorf("onlyReads(%q) is %v, want %v", sql, got, want)
 		}
+	}
+	if !(dialect{backslash: true}).onlyReads("SELECT nvl(mine(1), 2)") {
+		t.Error("on Redshift a function of a user's is taken for one that writes")
 	}
 }
 

@@ -92,6 +92,26 @@ func TestClosingAWriteEarlyLetsItFinish(t *testing.T) {
 	}
 }
 
+func TestClosingEarlyLetsAFunctionFinishItsWrites(t *testing.T) {
+	t.Parallel()
+	h, eye := real(t)
+	mustRun(t, h, "CREATE TABLE t (i int)", "CREATE SCHEMA app",
+		"CREATE FUNCTION work(i int) RETURNS int LANGUAGE sql AS $$ INSERT INTO t VALUES (i) RETURNING i $$",
+		"CREATE FUNCTION app.round(i int) RETURNS int LANGUAGE sql AS $$ SELECT work(i) $$")
+	for call, want := range map[string]int64{"work(i)": 20000, "app.round(i)": 20000} {
+		mustRun(t, h, "TRUNCATE t")
+		rows, err := h.Query(t.Context(), "SELECT "+call+", repeat('x', 1000) FROM generate_series(1, 20000) i")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows.Next()
+		rows.Close()
+		if n := one(t, eye, "SELECT count(*) FROM t"); n != want || rows.Err() != nil {
+			t.Errorf("%s wrote %v rows (%v), want all %d", call, n, rows.Err(), want)
+		}
+	}
+}
+
 func TestCancellingEndsTheStatementOnTheServer(t *testing.T) {
 	t.Parallel()
 	for name, verb := range map[string]func(*hook.Hook, context.Context) error{
@@ -177,6 +197,17 @@ func TestASessionThatBreaksIsUnreachable(t *testing.T) {
 	_, err := h.GetRecords(t.Context(), "SELECT s FROM t")
 	wantError(t, err, airhook.ErrUnreachable, "", "the session ended in the middle of a statement")
 	wantError(t, h.Run(t.Context(), "DELETE FROM t"), airhook.ErrUnreachable, "", "the session ended in the middle of a statement")
+}
+
+func TestScriptsAnswerTheResetAfterACall(t *testing.T) {
+	t.Parallel()
+	h := scripted(t, airhooktest.Welcome(), airhooktest.Answer(airhooktest.Reply{Columns: []string{"s"}, Rows: [][]string{{"a"}}}),
+		airhooktest.Answer(airhooktest.Reply{Columns: []string{"s"}, Rows: [][]string{{"b"}}}))
+	for _, want := range []string{"a", "b"} { // a second session would answer "a" again
+		if got := one(t, h, "SELECT s FROM t"); got != want {
+			t.Errorf("got %v, want %q", got, want)
+		}
+	}
 }
 
 func TestARefusedLoginIsTold(t *testing.T) {

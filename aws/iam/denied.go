@@ -24,7 +24,11 @@ func (l *Logins) failure(ctx context.Context, t airhook.Target, doing string, er
 	}
 	switch api.ErrorCode() {
 	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized":
-		l.denied(ctx, &e, t, api.ErrorMessage())
+		said := parseDenial(api.ErrorMessage())
+		if short := said.short(); short != "" {
+			e.Err = fmt.Errorf("%s: access denied: %s", doing, short)
+		}
+		l.denied(ctx, &e, t, said)
 	case "ClusterNotFound", "ClusterNotFoundFault":
 		e.Kind = airhook.ErrClusterNotFound
 		e.Err = fmt.Errorf("cluster %q not found in %s", t.Cluster, t.Region)
@@ -38,8 +42,7 @@ func (l *Logins) failure(ctx context.Context, t airhook.Target, doing string, er
 }
 
 // denied adds who asked, for what, and the policy that would allow it.
-func (l *Logins) denied(ctx context.Context, e *airhook.Error, t airhook.Target, text string) {
-	said := parseDenial(text)
+func (l *Logins) denied(ctx context.Context, e *airhook.Error, t airhook.Target, said denial) {
 	e.Principal = said.principal
 	if e.Principal == "" && ctx.Err() == nil {
 		if who, err := l.Identify(ctx, t); err == nil {
@@ -65,12 +68,13 @@ func first(words ...string) string {
 
 // denial is what IAM's refusal tells: "User: ARN is not authorized to perform: ACTION on resource: ARN because …"
 // (IAM User Guide, "Troubleshoot access denied error messages").
-type denial struct{ principal, action, resource string }
+type denial struct{ principal, action, resource, why string }
 
 var (
 	denialUser     = regexp.MustCompile(`\bUser: (arn:[^\s,;]+)`)
 	denialAction   = regexp.MustCompile(`\bto perform: ([A-Za-z0-9-]+:[A-Za-z0-9*]+)`)
 	denialResource = regexp.MustCompile(`\bon resource: (arn:[^\s,;]+)`)
+	denialWhy      = regexp.MustCompile(`\bon resource: arn:\S+ ((?:because|with) [^\n]{1,300})`)
 )
 
 func parseDenial(text string) denial {
@@ -80,7 +84,26 @@ func parseDenial(text string) denial {
 		}
 		return ""
 	}
-	return denial{find(denialUser), find(denialAction), find(denialResource)}
+	return denial{find(denialUser), find(denialAction), find(denialResource), find(denialWhy)}
+}
+
+// short says it without the ARNs, which the error has apart; "" when the text was another one.
+func (d denial) short() string {
+	if d.principal == "" || d.action == "" || d.resource == "" {
+		return ""
+	}
+	text := fmt.Sprintf("%s may not %s on %s", last(d.principal), d.action, last(d.resource))
+	// The usual reason is healed by the policy that the error has. Others are not: an explicit deny, a service control policy.
+	if d.why == "" || strings.HasPrefix(d.why, "because no identity-based policy") {
+		return text
+	}
+	return text + ", " + d.why
+}
+
+// last is what an ARN names in its account: user/alice.
+func last(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	return parts[len(parts)-1]
 }
 
 var accountID = regexp.MustCompile(`^[0-9]{12}$`)

@@ -46,13 +46,14 @@ func TestFailuresOfAWSHaveAKind(t *testing.T) {
 		kind       error
 		want       string
 	}{
-		{403, "AccessDenied", denialText, airhook.ErrAccessDenied, "access denied: User: arn:aws:sts"},
+		{403, "AccessDenied", denialText, airhook.ErrAccessDenied, "access denied: assumed-role/etl/alice may not redshift:GetClusterCredentials on dbuser:my-cluster/app"},
 		{403, "AccessDeniedException", denialText, airhook.ErrAccessDenied, "access denied"},
 		{403, "UnauthorizedOperation", "no", airhook.ErrAccessDenied, "access denied: no"},
 		{403, "InvalidClientTokenId", "The security token included in the request is invalid.", airhook.ErrAccessDenied, "AWS doesn't know the access key"},
 		{403, "UnrecognizedClientException", "The security token included in the request is invalid.", airhook.ErrAccessDenied, "AWS doesn't know the access key"},
 		{403, "InvalidAccessKeyId", "x", airhook.ErrAccessDenied, "AWS doesn't know the access key"},
 		{403, "SignatureDoesNotMatch", "wrong. The Canonical String should have been x-amz-security-token:" + canaryTok, airhook.ErrAccessDenied, "the signature is wrong"},
+		{403, "InvalidSignatureException", "wrong. The Canonical String should have been x-amz-security-token:" + canaryTok, airhook.ErrAccessDenied, "the signature is wrong"},
 		{403, "ExpiredToken", "The security token included in the request is expired", airhook.ErrTokenExpired, "session token"},
 		{400, "ExpiredTokenException", "x", airhook.ErrTokenExpired, "session token"},
 		{400, "RequestExpired", "x", airhook.ErrTokenExpired, "expired"},
@@ -105,6 +106,23 @@ func TestARefusalSaysWhoWhatAndThePolicy(t *testing.T) {
 	}
 	if n := len(f.seen("GetCallerIdentity")); n != 0 {
 		t.Errorf("STS was asked %d times although the refusal names who asked", n)
+	}
+}
+
+func TestARefusalIsShortAndKeepsAReasonThatNoPolicyHeals(t *testing.T) {
+	f := newFake(t)
+	const asked = "User: arn:aws:iam::123456789012:user/bob is not authorized to perform: redshift:JoinGroup on resource: arn:aws:redshift:us-east-1:123456789012:dbgroup:c/g"
+	const short = `connection "red": get credentials for cluster "my-cluster": access denied: user/bob may not redshift:JoinGroup on dbgroup:c/g`
+	for reason, want := range map[string]string{
+		"": short,
+		" because no identity-based policy allows the redshift:JoinGroup action":         short,
+		" with an explicit deny in a service control policy":                             short + ", with an explicit deny in a service control policy",
+		" because no permissions boundary allows the redshift:JoinGroup action.\nsecond": short + ", because no permissions boundary allows the redshift:JoinGroup action",
+	} {
+		f.fail(403, "AccessDenied", asked+reason)
+		if e := login(t, logins(t, f.URL), redshiftConn(t)); e.Error() != want || e.Principal != "arn:aws:iam::123456789012:user/bob" {
+			t.Errorf("%q: got %v (%s)\nwant %s", reason, e, e.Principal, want)
+		}
 	}
 }
 
@@ -205,7 +223,7 @@ func FuzzDenial(f *testing.F) {
 	f.Add("no")
 	f.Fuzz(func(t *testing.T, text string) {
 		d := parseDenial(text)
-		for _, part := range []string{d.principal, d.action, d.resource} {
+		for _, part := range []string{d.principal, d.action, d.resource, d.why} {
 			if !strings.Contains(text, part) {
 				t.Errorf("%q is not in %q", part, text)
 			}

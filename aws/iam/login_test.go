@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +181,32 @@ func TestNeverAnotherIdentity(t *testing.T) {
 	}
 	if len(f.calls) != 0 {
 		t.Errorf("AWS was asked %d times", len(f.calls))
+	}
+}
+
+// TestAnotherProfileSignsForWhatIsOpenedNext: two connections that mean the same share a token only while the AWS files
+// stay as they are.
+func TestAnotherProfileSignsForWhatIsOpenedNext(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
+	db := conn(t, "a", "postgres", "mydb.xyz.us-east-1.rds.amazonaws.com", `{"iam": true}`)
+	conns := []airhook.Connection{db, db, db}
+	conns[1].ID, conns[2].ID = "b", "c"
+	l := New(&session.Resolver{Registry: airhooktest.Registry()})
+	client, err := airhook.New(airhook.Config{Registry: airhooktest.Registry(conns...), Logins: l.Logins(), Resolve: l.Resolve})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for i, signer := range []string{"AKIDALICE", "AKIDBOB", "AKIDCAROLINE"} {
+		text := "[default]\naws_access_key_id = " + signer + "\naws_secret_access_key = " + canary + "\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cred, err := client.Credential(t.Context(), conns[i].ID)
+		if err != nil || cred.Principal != signer {
+			t.Errorf("connection %s is signed for by %s (%v), want %s", conns[i].ID, cred.Principal, err, signer)
+		}
 	}
 }
 

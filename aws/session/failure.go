@@ -69,7 +69,7 @@ func apiFailure(e *airhook.Error, doing string, api smithy.APIError) {
 	case "InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId":
 		e.Kind, e.Err = airhook.ErrAccessDenied, fmt.Errorf("%s: access denied: AWS doesn't know the access key (%s)", doing, code)
 		e.Hint = "check the access key id, and the session token that temporary keys need; a key of another partition (China, GovCloud) is unknown too"
-	case "SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken":
+	case "SignatureDoesNotMatch", "InvalidSignature", "IncompleteSignature", "MissingAuthenticationToken":
 		// AWS's text repeats the signed headers, the session token among them.
 		e.Kind, e.Err = airhook.ErrAccessDenied, fmt.Errorf("%s: access denied: the signature is wrong (%s)", doing, code)
 		e.Hint = "check the secret access key, and this machine's clock: AWS allows five minutes"

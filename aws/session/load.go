@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go/logging"
+
+	"github.com/airhook-go/airhook/internal/files"
 )
 
 // Bounds for one attempt of a call; config_kwargs sets others. Logins wait for these calls, so they are shorter than
@@ -42,7 +44,7 @@ func load(ctx context.Context, set settings) (aws.Config, error) {
 		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(set.keys.id, set.keys.secret.Reveal(), set.keys.token.Reveal())))
 	}
 	if set.caFile != "" {
-		pem, err := os.ReadFile(set.caFile)
+		pem, err := files.Read(set.caFile)
 		if err != nil {
 			return aws.Config{}, fmt.Errorf("extra \"verify\" names a CA bundle: %w", err)
 		}
@@ -99,20 +101,16 @@ func explainLoad(id string, env config.EnvConfig, err error) error {
 	return invalid(id, fmt.Errorf("load the AWS configuration: %w", err), "check the aws connection's extra, the AWS environment variables and ~/.aws/config")
 }
 
-// identityOf is what decides in the environment who the default chain signs as.
-func identityOf(env config.EnvConfig) []string {
-	return []string{
+// fingerprint changes when the environment or the AWS files do, and with them, maybe, who the default chain signs as.
+// Other programs renew keys in those files, so a process that lives long has to look.
+func fingerprint(env config.EnvConfig) string {
+	parts := []string{
 		env.Credentials.AccessKeyID, env.Credentials.SecretAccessKey, env.Credentials.SessionToken, env.SharedConfigProfile,
 		env.SharedConfigFile, env.SharedCredentialsFile, env.WebIdentityTokenFilePath, env.RoleARN, env.RoleSessionName,
 		env.ContainerCredentialsEndpoint, env.ContainerCredentialsRelativePath, env.ContainerAuthorizationToken, env.EC2IMDSEndpoint,
-		fmt.Sprint(env.EC2IMDSClientEnableState, env.EC2IMDSEndpointMode),
+		env.Region, env.BaseEndpoint, env.CustomCABundle,
+		fmt.Sprint(env.EC2IMDSClientEnableState, env.EC2IMDSEndpointMode, env.RetryMaxAttempts, env.RetryMode, env.UseFIPSEndpoint, env.UseDualStackEndpoint),
 	}
-}
-
-// fingerprint changes when the environment or the AWS files do. Other programs renew keys in those files, so a process
-// that lives long has to look.
-func fingerprint(env config.EnvConfig) string {
-	parts := append(identityOf(env), env.Region, env.BaseEndpoint, env.CustomCABundle, fmt.Sprint(env.RetryMaxAttempts, env.RetryMode, env.UseFIPSEndpoint, env.UseDualStackEndpoint))
 	for _, file := range [][2]string{
 		{env.SharedConfigFile, config.DefaultSharedConfigFilename()}, {env.SharedCredentialsFile, config.DefaultSharedCredentialsFilename()},
 	} {
@@ -120,9 +118,11 @@ func fingerprint(env config.EnvConfig) string {
 		if name == "" {
 			name = file[1]
 		}
+		stat := ""
 		if info, err := os.Stat(name); err == nil {
-			parts = append(parts, fmt.Sprint(info.Size(), info.ModTime().UnixNano()))
+			stat = fmt.Sprint(info.Size(), info.ModTime().UnixNano())
 		}
+		parts = append(parts, stat)
 	}
 	return opaque(parts)
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -40,6 +41,7 @@ type entry struct {
 	conn    airhook.Connection
 	defined bool
 	env     string
+	turn    int // how often it was opened
 	session *Session
 }
 
@@ -52,7 +54,8 @@ type Session struct {
 	Config aws.Config
 	// Region is the connection's region_name, or "".
 	Region string
-	// Principal is an opaque word for who signs: another identity, another word. No secret can be derived from it.
+	// Principal is an opaque word for who signs: another identity, another word. Of a default chain it is another word
+	// after every change of the environment or the AWS files. No secret can be derived from it.
 	Principal string
 	// Refused says why this session signs nothing although it is understood; RefusedHint what to do. Empty when it signs.
 	Refused, RefusedHint string
@@ -87,6 +90,12 @@ func (r *Resolver) Open(ctx context.Context, id string) (*Session, error) {
 	s, err := open(ctx, conn, defined, id, env)
 	if err != nil {
 		return nil, err
+	}
+	e.turn++
+	if s.source == "" {
+		// The environment and the AWS files decide who signs. The turn keeps somebody who comes back, by a link that is
+		// set to and fro, from getting what was signed for another in between.
+		s.Principal = opaque([]string{s.Principal, seen, strconv.Itoa(e.turn)})
 	}
 	e.conn, e.defined, e.env, e.session = conn, defined, seen, s
 	return s, nil
@@ -168,11 +177,7 @@ func open(ctx context.Context, conn airhook.Connection, defined bool, id string,
 		endpoints: set.endpoints, regions: set.regions, envRegion: env.Region != "",
 	}
 	s.source, s.why = source(conn, set, defined, id)
-	parts := []string{conn.Type, conn.Login, conn.Password.Reveal(), conn.Extra.Reveal()}
-	if set.keys.IsZero() {
-		parts = append(parts, identityOf(env)...)
-	}
-	s.Principal = opaque(parts)
+	s.Principal = opaque([]string{conn.Type, conn.Login, conn.Password.Reveal(), conn.Extra.Reveal()})
 	return s, nil
 }
 
@@ -222,14 +227,13 @@ func providerName(source string) string {
 }
 
 // Endpoint returns the base endpoint of a service under its name in boto3 ("sts", "redshift-serverless"): that of the
-// connection, else otherwise, which is what the SDK found in the environment and the AWS config file.
+// connection, else otherwise, which is what the SDK found in the environment and the AWS config file, nil for AWS's own.
 func (s *Session) Endpoint(service string, otherwise *string) *string {
 	url, ok := s.endpoints[service]
 	if !ok {
 		url = s.endpoints[""]
 	}
-	// A null at the service means AWS's own endpoint in the place of the connection's.
-	if url == "" {
+	if url == "" { // also when the service's null undoes the connection's
 		return otherwise
 	}
 	return &url

@@ -92,6 +92,7 @@ func TestContradictionsAreInvalidAndNameTheKey(t *testing.T) {
 		{"a switch that is none", "", "", `{"config_kwargs": {"use_fips_endpoint": "flase"}}`, `"config_kwargs.use_fips_endpoint" is neither true nor false`},
 		{"a proxy that is none", "", "", `{"config_kwargs": {"proxies": {"https": "http://` + canary + `:x:y"}}}`, `"config_kwargs.proxies.https" is no proxy`},
 		{"a CA bundle that is missing", "", "", `{"verify": "/does/not/exist.pem"}`, `"verify" names a CA bundle`},
+		{"a CA bundle that is a device", "", "", `{"verify": "/dev/zero"}`, `"verify" names a CA bundle: read /dev/zero: it is no regular file`},
 		{"a misspelt role", "", "", `{"role-arn": "arn:aws:iam::123456789012:role/x"}`, `"role-arn" is unknown`},
 		{"a misspelt profile", "", "", `{"profileName": "x"}`, `"profileName" is unknown`},
 		{"a misspelt key", "", "", `{"aws_acces_key_id": "` + canary + `"}`, `"aws_acces_key_id" is unknown`},
@@ -189,6 +190,22 @@ func TestWhatHasNoEffectIsSaid(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, mustOpen(t, resolver(conn), "my_aws").Warnings); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestPlainHTTPToAnotherMachineIsSaid(t *testing.T) {
+	for extra, want := range map[string]string{
+		`{"endpoint_url": "http://redshift.corp.example"}`:                           `extra "endpoint_url" is plain http to another machine`,
+		`{"service_config": {"sts": {"endpoint_url": "http://192.0.2.7:8080"}}}`:     `extra "service_config.sts.endpoint_url" is plain http`,
+		`{"endpoint_url": "https://redshift.corp.example"}`:                          "",
+		`{"endpoint_url": "http://127.0.0.1:4566"}`:                                  "",
+		`{"endpoint_url": "http://[::1]:4566"}`:                                      "",
+		`{"service_config": {"redshift": {"endpoint_url": "HTTP://LOCALHOST:123"}}}`: "",
+	} {
+		warnings := strings.Join(mustOpen(t, resolver(awsConn(t, "AKID", canary, extra)), "my_aws").Warnings, "\n")
+		if want == "" && warnings != "" || !strings.Contains(warnings, want) {
+			t.Errorf("%s: warnings %q, want %q", extra, warnings, want)
+		}
 	}
 }
 
@@ -299,6 +316,40 @@ func TestRenewedFilesAreRead(t *testing.T) {
 		creds, err := mustOpen(t, r, "").Credentials(t.Context())
 		if err != nil || creds.AccessKeyID != want {
 			t.Errorf("got %s (%v), want %s", creds.AccessKeyID, err, want)
+		}
+	}
+}
+
+// TestAnotherFileIsAnotherPrincipal: also the files of before, because in between others were signed for. Who signs with
+// keys of a connection stays the same.
+func TestAnotherFileIsAnotherPrincipal(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "credentials")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", link)
+	r := resolver(awsConn(t, "AKID", canary, ""))
+	signer, seen := mustOpen(t, r, "my_aws").Principal, map[string]string{}
+	for _, name := range []string{"alice", "bob", "alice"} {
+		file := filepath.Join(dir, name)
+		text := "[default]\naws_access_key_id = AKID" + name + "\naws_secret_access_key = " + canary + "\n"
+		if _, err := os.Stat(file); err != nil {
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = os.Remove(link)
+		if err := os.Symlink(file, link); err != nil {
+			t.Fatal(err)
+		}
+		s := mustOpen(t, r, "")
+		if before, twice := seen[s.Principal]; twice {
+			t.Errorf("%s is the same principal as %s before", name, before)
+		}
+		seen[s.Principal] = name
+		if again := mustOpen(t, r, "").Principal; again != s.Principal {
+			t.Errorf("%s is another principal without a change", name)
+		}
+		if now := mustOpen(t, r, "my_aws").Principal; now != signer {
+			t.Errorf("the connection's keys are another principal after %s's file", name)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -53,7 +54,7 @@ func read(conn airhook.Connection) (settings, error) {
 	s := settings{endpoints: map[string]string{}, regions: map[string]string{}}
 	s.keys = r.keys(&s)
 	s.region = r.region("region_name")
-	if url := r.endpoint("endpoint_url"); url != "" {
+	if url := r.endpoint("endpoint_url", &s); url != "" {
 		s.endpoints[""] = url
 	}
 	r.services(&s)
@@ -128,7 +129,7 @@ func (r *reader) region(key string) string {
 	return region
 }
 
-func (r *reader) endpoint(key string) string {
+func (r *reader) endpoint(key string, s *settings) string {
 	text := r.text(key)
 	if text == "" {
 		return ""
@@ -141,8 +142,15 @@ func (r *reader) endpoint(key string) string {
 		r.fail(fmt.Errorf("%s holds credentials", r.name(key)), "AWS calls are signed: remove what stands before the @")
 	case u.RawQuery != "" || u.Fragment != "":
 		r.fail(fmt.Errorf("%s holds a query", r.name(key)), "keep scheme, host, port and path")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		s.warnings = append(s.warnings, r.name(key)+" is plain http to another machine: session tokens and temporary passwords can be read on the way")
 	}
 	return text
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
 // services reads service_config. A service's endpoint_url of null undoes the connection's for that service.
@@ -151,7 +159,7 @@ func (r *reader) services(s *settings) {
 	for _, service := range all.order {
 		one := all.sub(service)
 		if one.has("endpoint_url") {
-			s.endpoints[service] = one.endpoint("endpoint_url")
+			s.endpoints[service] = one.endpoint("endpoint_url", s)
 		}
 		if region := one.region("region_name"); region != "" {
 			s.regions[service] = region

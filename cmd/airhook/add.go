@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/airflow"
+	"github.com/airhook-go/airhook/aws/session"
+	"github.com/airhook-go/airhook/internal/suggest"
 )
 
 // addFlags are Airflow's flags of `connections add`, and ours.
@@ -84,8 +87,7 @@ func (a *app) add(ctx context.Context, id string, f addFlags) error {
 	if a.flags.output == "json" {
 		return a.printValue(conn)
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s %s (%s) %s the store\n", verb, id, conn.Type, map[string]string{"added": "to", "replaced": "in"}[verb])
-	return err
+	return a.printLine("%s %s (%s) %s the store", verb, id, conn.Type, map[string]string{"added": "to", "replaced": "in"}[verb])
 }
 
 // hinted gives an error of a kind a hint when it has none.
@@ -270,16 +272,50 @@ func holdsSecret(id, flag, text string) bool {
 	return err == nil && (!conn.Password.IsZero() || strings.Count(conn.Extra.String(), "***") > strings.Count(conn.Extra.Reveal(), "***"))
 }
 
-// warnAbout says what a stored connection will be refused for, and what hides it.
+// databases are the types that a session can be opened to.
+var databases = []string{"postgres", "postgresql", "redshift"}
+
+func opensSession(connType string) bool { return slices.Contains(databases, connType) }
+
+// meantType is the type that a misspelt one is near to, or "".
+func meantType(connType string) string {
+	known := []string{"postgres", "redshift", "aws"}
+	if near := suggest.Nearest(connType, known); len(near) > 0 && !slices.Contains(known, connType) {
+		return near[0]
+	}
+	return ""
+}
+
+// warnAbout says what a stored connection will be refused for, what a person should look at, and what hides it.
 func (a *app) warnAbout(conn airhook.Connection) {
-	if conn.Type == "postgres" || conn.Type == "redshift" {
-		if _, err := conn.Target(); err != nil {
-			a.warn("it is stored, but can't be used yet: %s", withHint(ofConnection(conn.ID, err)))
-		}
+	warnings, err := understood(conn)
+	if err != nil {
+		a.warn("it is stored, but can't be used yet: %s", withHint(err))
+	}
+	for _, w := range warnings {
+		a.warn("%s", w)
 	}
 	if a.inEnvironment(conn.ID) {
 		a.warn("%s is set and wins over the store", airflow.EnvName(conn.ID))
 	}
+}
+
+// understood reads a connection as a login will, without asking anybody.
+func understood(conn airhook.Connection) (warnings []string, err error) {
+	misspelt := meantType(conn.Type)
+	switch {
+	case opensSession(conn.Type):
+		t, err := conn.Target()
+		if err == nil && t.Host == "" {
+			err = &airhook.Error{Kind: airhook.ErrInvalid, Err: errors.New("the host is missing, and the endpoints of clusters and workgroups are not looked up yet"), Hint: "set host to the endpoint that the AWS console shows"}
+		}
+		return t.Warnings, ofConnection(conn.ID, err)
+	case conn.Type == "aws":
+		return session.Check(conn)
+	case misspelt != "":
+		return nil, &airhook.Error{ID: conn.ID, Kind: airhook.ErrInvalid, Err: fmt.Errorf("conn_type %q opens no database session", conn.Type), Hint: "did you mean " + misspelt + "?"}
+	}
+	return nil, nil
 }
 
 func withHint(err error) string {

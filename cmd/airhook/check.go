@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/cmd/airhook/internal/render"
 )
 
 // newTest is `connections test`; a file test.go would be left out of the build.
@@ -36,13 +39,11 @@ func newTest(a *app) *cobra.Command {
 				return err
 			}
 			reports := testAll(cmd.Context(), client, conns)
-			if cmd.Context().Err() != nil {
-				return cmd.Context().Err()
+			printed := a.printReports(reports, all || len(ids) > 1)
+			if err := cmd.Context().Err(); err != nil { // the stages passed are worth knowing
+				return errors.Join(printed, err)
 			}
-			if err := a.printReports(reports, all || len(ids) > 1); err != nil {
-				return err
-			}
-			return outcome(reports, unread)
+			return errors.Join(printed, a.outcome(reports, unread)) // a test has failed, whoever reads of it
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "test every connection to PostgreSQL and Redshift")
@@ -66,9 +67,12 @@ func (a *app) toTest(ctx context.Context, client *airhook.Client, ids []string, 
 		a.note(noConnections)
 	}
 	for _, conn := range found {
-		if conn.Type == "postgres" || conn.Type == "redshift" {
+		switch misspelt := meantType(conn.Type); {
+		case opensSession(conn.Type):
 			conns = append(conns, conn)
-		} else {
+		case misspelt != "":
+			a.warn("%s is not tested: its conn_type is %q – did you mean %s?", conn.ID, conn.Type, misspelt)
+		default:
 			a.note("%s (%s) is no database and is not tested", conn.ID, conn.Type)
 		}
 	}
@@ -77,13 +81,17 @@ func (a *app) toTest(ctx context.Context, client *airhook.Client, ids []string, 
 
 const testsAtOnce = 8 // enough to hide time-outs, few enough for one database
 
-// testAll keeps the order.
+// testAll keeps the order. After a cancel no more begin, and their reports are missing.
 func testAll(ctx context.Context, client *airhook.Client, conns []airhook.Connection) []airhook.Report {
 	reports := make([]airhook.Report, len(conns))
 	turn := make(chan struct{}, testsAtOnce)
 	var wait sync.WaitGroup
 	for i, conn := range conns {
 		turn <- struct{}{}
+		if ctx.Err() != nil {
+			reports = reports[:i]
+			break
+		}
 		wait.Go(func() {
 			reports[i] = client.Test(ctx, conn)
 			<-turn
@@ -97,7 +105,7 @@ func (a *app) printReports(reports []airhook.Report, several bool) error {
 	switch {
 	case a.flags.output == "json" && several:
 		return a.printValue(reports)
-	case a.flags.output == "json":
+	case a.flags.output == "json" && len(reports) > 0:
 		return a.printValue(reports[0])
 	}
 	for i, r := range reports {
@@ -106,15 +114,25 @@ func (a *app) printReports(reports []airhook.Report, several bool) error {
 				return err
 			}
 		}
-		if err := r.WriteText(a.stdout); err != nil {
+		if err := visible(r).WriteText(a.stdout); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// outcome is the first failure; the reports have told the rest.
-func outcome(reports []airhook.Report, unread error) error {
+// visible is a report whose words, some of them a server's, stay on their lines.
+func visible(r airhook.Report) airhook.Report {
+	r.Steps = slices.Clone(r.Steps)
+	for i, s := range r.Steps {
+		r.Steps[i].Detail, r.Steps[i].Problem, r.Steps[i].Hint = render.Visible(s.Detail), render.Visible(s.Problem), render.Visible(s.Hint)
+	}
+	r.Connection, r.User, r.Database = render.Visible(r.Connection), render.Visible(r.User), render.Visible(r.Database)
+	return r
+}
+
+// outcome is the first failure; the reports have told the rest, and on a terminal a single one all of it.
+func (a *app) outcome(reports []airhook.Report, unread error) error {
 	var failed []string
 	var first error
 	for _, r := range reports {
@@ -128,6 +146,9 @@ func outcome(reports []airhook.Report, unread error) error {
 	}
 	if first == nil {
 		return unread
+	}
+	if len(reports) == 1 && a.stdout.terminal {
+		return &shownError{err: first}
 	}
 	summary := "failed: "
 	if len(reports) > 1 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ func newGet(a *app) *cobra.Command {
 		Use:   "get ID",
 		Short: "Show a connection, secrets masked",
 		Long: `Show a connection, from the environment or the store. -o uri prints Airflow's URI and -o env a line
-AIRFLOW_CONN_<ID>=URI; neither holds a description.`,
+AIRFLOW_CONN_ID=URI; neither holds a description. Without --reveal secrets are stars, and the line can't be used.`,
 		Args: takes(1, 1, "ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := a.client(cmd.Context())
@@ -60,8 +61,8 @@ func (a *app) printConnection(c airhook.Connection, reveal bool) error {
 		if a.flags.output == "env" {
 			uri = airflow.EnvName(c.ID) + "=" + uri
 		}
-		_, err = fmt.Fprintln(a.stdout, uri)
-		return err
+		a.warnUnusable(c, reveal)
+		return a.printLine("%s", uri) // a conn_type may hold anything
 	}
 	password, extra := c.Password.String(), c.Extra.String()
 	if reveal {
@@ -76,9 +77,25 @@ func (a *app) printConnection(c airhook.Connection, reveal bool) error {
 		{"login", c.Login},
 		{"password", password},
 		{"schema", c.Schema},
-		{"extra", extra},
+		{"extra", betweenTokens.ReplaceAllString(extra, " ")},
 		{"found_in", c.FoundIn},
 	})
+}
+
+// betweenTokens are line breaks and what indents the next line: JSON has them nowhere else.
+var betweenTokens = regexp.MustCompile(`[\r\n]\s*`)
+
+// shellName is what a shell can export.
+var shellName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// warnUnusable says why a URI or a line of the environment won't work as it was printed.
+func (a *app) warnUnusable(c airhook.Connection, reveal bool) {
+	if !reveal && (!c.Password.IsZero() || c.Extra.String() != c.Extra.Reveal()) {
+		a.note("secrets are masked, and nobody can log in with this; --reveal prints them")
+	}
+	if name := airflow.EnvName(c.ID); a.flags.output == "env" && !shellName.MatchString(name) {
+		a.warn("no shell can export %s: give it to a program by env(1) or an env file, or store the connection", name)
+	}
 }
 
 func portText(c airhook.Connection) string {
@@ -119,10 +136,7 @@ func newList(a *app) *cobra.Command {
 			if len(conns) == 0 && unread == nil {
 				a.note(noConnections)
 			}
-			if err := a.printConnections(conns); err != nil {
-				return err
-			}
-			return unread
+			return errors.Join(a.printConnections(conns), unread)
 		},
 	}
 }
@@ -133,7 +147,7 @@ const noConnections = "no connections yet; add one with: airhook connections add
 // failed, because the others are fine.
 func (a *app) readAll(ctx context.Context, client *airhook.Client) ([]airhook.Connection, error) {
 	conns := []airhook.Connection{}
-	var unread []string
+	var unread, hints []string
 	for conn, err := range client.List(ctx) {
 		switch {
 		case err == nil:
@@ -142,12 +156,15 @@ func (a *app) readAll(ctx context.Context, client *airhook.Client) ([]airhook.Co
 			return conns, err
 		default:
 			unread = append(unread, conn.ID)
-			_, _ = fmt.Fprintf(a.stderr, "airhook: %s\n", naming(conn.ID, err))
+			if hint := describe(err).Hint; hint != "" && !slices.Contains(hints, hint) {
+				hints = append(hints, hint)
+			}
+			a.tell("airhook: " + naming(conn.ID, err))
 		}
 	}
 	slices.SortStableFunc(conns, func(x, y airhook.Connection) int { return strings.Compare(x.ID, y.ID) })
 	if len(unread) > 0 {
-		return conns, fmt.Errorf("unreadable: %s", strings.Join(unread, ", "))
+		return conns, &airhook.Error{Err: fmt.Errorf("unreadable: %s", strings.Join(unread, ", ")), Hint: strings.Join(hints, "; ")}
 	}
 	return conns, nil
 }
@@ -169,7 +186,11 @@ func (a *app) printConnections(conns []airhook.Connection) error {
 	}
 	var rows [][]string
 	for _, c := range conns {
-		rows = append(rows, []string{c.ID, c.Type, c.Host, portText(c), c.Login, c.Schema, c.FoundIn})
+		row := []string{c.ID, c.Type, c.Host, portText(c), c.Login, c.Schema, c.FoundIn}
+		for i := 1; i < len(row) && a.stdout.terminal; i++ { // the id is what people copy
+			row[i] = shortened(row[i])
+		}
+		rows = append(rows, row)
 	}
 	return a.printGrid([]string{"conn_id", "conn_type", "host", "port", "login", "schema", "found_in"}, rows)
 }
@@ -191,8 +212,7 @@ func newDelete(a *app) *cobra.Command {
 			if a.flags.output == "json" {
 				return a.printValue(map[string][]string{"deleted": ids})
 			}
-			_, err = fmt.Fprintf(a.stdout, "deleted %s\n", strings.Join(ids, ", "))
-			return err
+			return a.printLine("deleted %s", strings.Join(ids, ", "))
 		},
 	}
 }

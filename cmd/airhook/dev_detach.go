@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,6 @@ import (
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/devstack"
-	"github.com/airhook-go/airhook/devstack/postgres"
 )
 
 // report is a line that a detached stack tells the process that started it, on file descriptor 3.
@@ -29,7 +29,7 @@ type report struct {
 const reportFile = 3
 
 // detach starts a stack in a process of its own and returns when it is up.
-func (a *app) detach(ctx context.Context, dir, pgBin string) (devstack.Status, error) {
+func (a *app) detach(ctx context.Context, dir, pgBin string, progress func(text string)) (devstack.Status, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return devstack.Status{}, fmt.Errorf("find this program: %w", err)
@@ -49,21 +49,26 @@ func (a *app) detach(ctx context.Context, dir, pgBin string) (devstack.Status, e
 		return devstack.Status{}, fmt.Errorf("start the dev stack: %w", err)
 	}
 	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })()
-	if err := a.listen(read); err != nil {
+	if err := listen(read, progress); err != nil {
 		ended := cmd.Wait()
 		if errors.Is(err, io.EOF) {
 			err = &airhook.Error{Err: fmt.Errorf("start the dev stack: its process ended, %w", ended), Hint: "its log is in " + filepath.Join(dir, "log")}
 		}
 		return devstack.Status{}, err
 	}
-	if err := cmd.Process.Release(); err != nil {
-		return devstack.Status{}, fmt.Errorf("let go of the dev stack: %w", err)
+	status, err := devstack.Read(dir)
+	if err == nil && !status.Running {
+		err = &airhook.Error{Err: errors.New("the dev stack ended as soon as it was up"), Hint: "try again"}
 	}
-	return devstack.Read(dir)
+	if err = errors.Join(err, cmd.Process.Release(), ctx.Err()); err != nil { // nobody hears that it is up
+		_, closing := devstack.Down(context.WithoutCancel(ctx), dir)
+		return devstack.Status{}, joined(err, closing)
+	}
+	return status, nil
 }
 
 // listen reads reports until the stack is up, or is not going to be.
-func (a *app) listen(from io.Reader) error {
+func listen(from io.Reader, progress func(text string)) error {
 	for dec := json.NewDecoder(from); ; {
 		var r report
 		err := dec.Decode(&r)
@@ -75,7 +80,7 @@ func (a *app) listen(from io.Reader) error {
 		case r.Failure != nil:
 			return r.Failure.asError()
 		}
-		a.note("%s", r.Progress)
+		progress(r.Progress)
 	}
 }
 
@@ -104,14 +109,14 @@ func withoutSecrets(environ []string) []string {
 // runDetached is the process that detach starts.
 func (a *app) runDetached(ctx context.Context, dir, pgBin string) error {
 	parent := os.NewFile(reportFile, "parent")
-	if parent == nil {
+	if info, err := parent.Stat(); err != nil || info.Mode()&fs.ModeNamedPipe == 0 { // a closed one, or somebody's file
 		return usagef("use --detach", "--detached is for airhook itself")
 	}
 	reports := json.NewEncoder(parent)
-	o := devstack.Options{Dir: dir, Postgres: postgres.FindOptions{Bin: pgBin}, Progress: func(text string) { _ = reports.Encode(report{Progress: text}) }}
+	o := devstack.Options{Dir: dir, Postgres: programs(pgBin), Progress: func(text string) { _ = reports.Encode(report{Progress: text}) }}
 	stack, err := devstack.Start(ctx, o)
 	if err != nil {
-		f := describe(withFlag(err))
+		f := describe(err) // the one who waits adds what its user typed
 		_ = reports.Encode(report{Failure: &f})
 		return err
 	}
@@ -120,7 +125,7 @@ func (a *app) runDetached(ctx context.Context, dir, pgBin string) error {
 	if err == nil {
 		err = errors.Join(parent.Close(), stack.Wait(ctx))
 	}
-	return errors.Join(err, stack.Close())
+	return joined(err, stack.Close())
 }
 
 // keepCrash has the reason of a crash written to the log: there is no terminal to tell it to.

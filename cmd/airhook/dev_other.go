@@ -2,8 +2,14 @@
 
 package main
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 func ownSession() *syscall.SysProcAttr { return nil }
 
-func ours(string) bool { return false }
+func ours(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
+}

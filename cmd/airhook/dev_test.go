@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -130,7 +131,7 @@ func TestDevStackFromUpToDown(t *testing.T) {
 	if status := s.status(); status.Running || len(status.PIDs) > 0 {
 		t.Errorf("before: %+v", status)
 	}
-	if text := s.airhook(3, "dev", "env"); !strings.Contains(text, "dev up") {
+	if text := s.airhook(3, "--home", "/nowhere", "dev", "env"); !strings.Contains(text, "airhook --home /nowhere dev up") {
 		t.Errorf("no hint in %q", text)
 	}
 	if text := s.airhook(0, "dev", "up", "--detach"); strings.Contains(text, s.status().AWS.Principals[0].SecretAccessKey) || !strings.Contains(text, "my-serverless-workgroup") {
@@ -162,6 +163,54 @@ func TestDevStackFromUpToDown(t *testing.T) {
 	}
 }
 
+// What a killed stack left leads to nobody, or to whoever has its ports now.
+func TestAKilledStackIsNotUsed(t *testing.T) {
+	s := newShell(t)
+	dir := filepath.Join(s.home, "dev")
+	cmd, out := s.start("dev", "up")
+	s.interrupt(cmd, out, "End it", os.Kill)
+	var left devstack.Status
+	text, err := os.ReadFile(filepath.Join(dir, "stack.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &left)
+	}
+	mydb, found := left.Instance("mydb")
+	if err != nil || !found {
+		t.Fatalf("it left no description: this tests nothing (%v)", err)
+	}
+	s.env = append(s.env, "AIRHOOK_DEV_DIR="+dir, "AIRFLOW_CONN_MYDB=postgres://app:p@"+mydb.Endpoint+":"+strconv.Itoa(mydb.Port)+"/mydb?connect_timeout=3")
+	if text := s.airhook(5, "connections", "test", "mydb"); !strings.Contains(text, "warning: AIRHOOK_DEV_DIR is set") || !strings.Contains(text, "is no longer running") || strings.Contains(text, "dial map") {
+		t.Errorf("it says %q", text)
+	}
+	if text := s.airhook(0, "dev", "down"); !strings.Contains(text, "removed what a killed dev stack left") {
+		t.Errorf("down says %q", text)
+	}
+	s.clean()
+}
+
+func TestDevDownSaysHowToForgetTheStack(t *testing.T) {
+	s := newShell(t)
+	if text := s.airhook(0, "dev", "down"); strings.Contains(text, "unset") {
+		t.Errorf("a shell without the stack's variables hears %q", text)
+	}
+	s.env = append(s.env, "AIRHOOK_DEV_DIR="+filepath.Join(s.home, "dev"), "PGSSLROOTCERT="+filepath.Join(s.home, "dev", "ca.pem"))
+	text := s.airhook(0, "dev", "down")
+	for _, name := range []string{"AIRHOOK_DEV_DIR", "AWS_ENDPOINT_URL", "AWS_SECRET_ACCESS_KEY", "PGSSLROOTCERT"} {
+		if _, names, _ := strings.Cut(text, "unset "); !slices.Contains(strings.Fields(names), name) {
+			t.Errorf("it does not say to unset %s: %q", name, text)
+		}
+	}
+}
+
+// A program that lies in no folder of PATH is called by its path in what people are told to do.
+func TestHintsCallTheProgramAsItWasCalled(t *testing.T) {
+	for program, want := range map[string]string{"airhook": "airhook", "bin/airhook": "bin/airhook", "./airhook": "./airhook", "/opt/my tools/airhook": "'/opt/my tools/airhook'"} {
+		if got := typed(program); got != want {
+			t.Errorf("%s is called %s, want %s", program, got, want)
+		}
+	}
+}
+
 func TestDevUpEndsCleanlyOnCtrlC(t *testing.T) {
 	s := newShell(t)
 	cmd, out := s.start("dev", "up")
@@ -174,7 +223,7 @@ func TestDevUpEndsCleanlyOnCtrlC(t *testing.T) {
 func TestDevUpDetachedTellsWhyItFailed(t *testing.T) {
 	s := newShell(t)
 	text := s.airhook(2, "dev", "up", "--detach", "--pg-bin", filepath.Join(s.home, "nowhere"))
-	if !strings.Contains(text, "nowhere") || !strings.Contains(text, "hint:") {
+	if !strings.Contains(text, "nowhere") || !strings.Contains(text, "hint: give the folder that holds initdb and postgres by --pg-bin\n") {
 		t.Errorf("it says %q", text)
 	}
 	s.clean()
@@ -200,6 +249,41 @@ func TestDevUpDetachedEndsWithoutAWaiter(t *testing.T) {
 		t.Error("it ended well")
 	}
 	s.clean()
+}
+
+// Whoever types it has no pipe there, and what they have there stays as it is.
+func TestDetachedIsForAirhookItself(t *testing.T) {
+	s := newShell(t)
+	file := filepath.Join(t.TempDir(), "file")
+	for _, redirection := range []string{"3>&-", "3>" + file} {
+		if code, out, diag := s.run("sh", "-c", "exec airhook dev up --detached "+redirection); code != 2 || !strings.Contains(diag, "--detached is for airhook itself") {
+			t.Errorf("%s: exit %d: %s%s", redirection, code, out, diag)
+		}
+	}
+	if text, err := os.ReadFile(file); err != nil || len(text) > 0 {
+		t.Errorf("it wrote %q, %v", text, err)
+	}
+	s.clean()
+}
+
+// AIRHOOK_DEV_DIR beats --home, and the next command may run without it.
+func TestHintsNameTheStackThatTheyAreAbout(t *testing.T) {
+	for name, c := range map[string]struct{ home, dev, dir, want string }{
+		"the default":         {"", "", "/h/dev", "/b/airhook"},
+		"another home":        {"/o", "", "/o/dev", "/b/airhook --home /o"},
+		"another folder":      {"", "/x y", "/x y", "AIRHOOK_DEV_DIR='/x y' /b/airhook"},
+		"both":                {"/o", "/x", "/x", "AIRHOOK_DEV_DIR=/x /b/airhook --home /o"},
+		"a variable too many": {"", "/h/dev", "/h/dev", "/b/airhook"},
+	} {
+		t.Setenv("AIRHOOK_HOME", "/h")
+		a := &app{environ: []string{"AIRHOOK_DEV_DIR=" + c.dev}, flags: globals{home: c.home}}
+		if dir, err := a.devDir(); err != nil || dir != c.dir {
+			t.Errorf("%s: the folder is %s, %v", name, dir, err)
+		}
+		if got := strings.ReplaceAll(a.selfFor(c.dir), program(), "/b/airhook"); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
 }
 
 func TestShellWordsComeOutOfTheShellAsTheyWere(t *testing.T) {

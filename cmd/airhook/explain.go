@@ -13,7 +13,7 @@ func newExplain(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain ID",
 		Short: "Say what a connection means, where each part comes from and what has no effect",
-		Long:  "Say what a connection means. No session is opened; AWS is asked at most for the endpoint and who signs.",
+		Long:  "Say what a connection means. No session is opened; AWS is asked at most for who signs, and endpoints are not looked up yet.",
 		Args:  takes(1, 1, "ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := a.client(cmd.Context())

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/cmd/airhook/internal/render"
 )
 
 // exits is the one table from a failure's kind to the exit code. What is not in it is 1.
@@ -35,7 +37,7 @@ type failure struct {
 	File       string          `json:"file,omitempty"`
 }
 
-// shownError is a failure that standard output has told already: the text form stays short.
+// shownError is a failure that standard output has told already: the text form is the summary, or nothing.
 type shownError struct {
 	summary string
 	err     error
@@ -53,13 +55,55 @@ type fileError struct {
 func (e *fileError) Error() string { return e.err.Error() }
 func (e *fileError) Unwrap() error { return e.err }
 
-// report prints an error and returns the exit code.
+// closingError is what a command failed with, maybe nothing, and what then went wrong while it cleaned up.
+type closingError struct{ err, closing error }
+
+// joined adds what went wrong while cleaning up to what a command failed with; report tells both.
+func joined(err, closing error) error {
+	if closing == nil {
+		return err
+	}
+	return &closingError{err, closing}
+}
+
+func (e *closingError) Error() string {
+	if e.err == nil {
+		return e.closing.Error()
+	}
+	return e.err.Error()
+}
+
+func (e *closingError) Unwrap() []error {
+	if e.err == nil {
+		return []error{e.closing}
+	}
+	return []error{e.err}
+}
+
+// closings are the failures of cleaning up that an error has, the last one first. alone: nothing else went wrong.
+func closings(err error) (all []error, alone bool) {
+	var e *closingError
+	for rest := err; errors.As(rest, &e); rest = e.err {
+		all, alone = append(all, e.closing), e.err == nil
+	}
+	return all, alone
+}
+
+// report prints an error and returns the exit code. What could not be cleaned up is told on lines of its own, and Ctrl-C
+// is no excuse for it.
 func (a *app) report(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
 	}
+	left, alone := closings(err)
+	if alone { // the first of them is the failure
+		left = left[:len(left)-1]
+	}
+	for _, closing := range slices.Backward(left) {
+		a.tellLines("warning: " + withHint(closing))
+	}
 	f := describe(err)
-	if ctx.Err() != nil && f.Kind != "usage" {
+	if f.Kind == "cancelled" || ctx.Err() != nil && f.Kind != "usage" && !alone {
 		f = failure{Kind: "cancelled", Connection: f.Connection, Message: "cancelled"}
 		err = context.Canceled
 	}
@@ -105,7 +149,7 @@ func (a *app) printJSON(f failure) {
 		b.Reset()
 		_ = enc.Encode(map[string]failure{"error": f})
 	}
-	_, _ = a.stderr.Write(b.Bytes())
+	a.tell(strings.TrimSuffix(b.String(), "\n"))
 }
 
 // printText writes "airhook: what: why", then the hint and, of a refusal by IAM, who asked for what and the policy that
@@ -113,18 +157,21 @@ func (a *app) printJSON(f failure) {
 func (a *app) printText(f failure, err error) {
 	var shown *shownError
 	if errors.As(err, &shown) {
+		if shown.summary == "" {
+			return
+		}
 		f = failure{Message: shown.summary}
 	}
 	what := a.colour("1;31", "airhook:")
 	if a.command != "" {
 		what += " " + a.command + ":"
 	}
-	_, _ = fmt.Fprintf(a.stderr, "%s %s\n", what, f.Message)
+	_, _ = fmt.Fprintf(a.stderr, "%s %s\n", what, render.Visible(f.Message))
 	for _, line := range []struct{ name, text string }{
 		{"hint", f.Hint}, {"asked by", f.Principal}, {"asked for", f.Resource}, {"policy", string(f.Policy)},
 	} {
 		if line.text != "" {
-			_, _ = fmt.Fprintf(a.stderr, "%s: %s\n", line.name, line.text)
+			a.tell(line.name + ": " + line.text)
 		}
 	}
 }

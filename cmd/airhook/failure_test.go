@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 	"testing"
 
 	"github.com/airhook-go/airhook"
@@ -94,6 +95,69 @@ func TestWhatWasCancelledIsCancelledWhateverElseFailed(t *testing.T) {
 	}
 	if code := a.report(ctx, nil); code != 0 {
 		t.Errorf("what was done before Ctrl-C has exit %d", code)
+	}
+}
+
+func TestWhatCouldNotBeCleanedUpIsAlwaysTold(t *testing.T) {
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	closing := &airhook.Error{Err: errors.New("stop postgres: it\x1b hangs"), Hint: "kill 7"}
+	twice := joined(joined(context.Canceled, errors.New("first")), errors.New("second\nline"))
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		err  error
+		code int
+		want string
+	}{
+		"after Ctrl-C":           {cancelled, joined(context.Canceled, closing), 130, "warning: stop postgres: it\\u001b hangs – kill 7\nairhook: dev up: cancelled\n"},
+		"twice":                  {cancelled, twice, 130, "warning: first\nwarning: second\n  line\nairhook: dev up: cancelled\n"},
+		"wrapped":                {cancelled, fmt.Errorf("step: %w", twice), 130, "warning: first\nwarning: second\n  line\nairhook: dev up: cancelled\n"},
+		"after a failure":        {t.Context(), joined(usagef("", "wrong"), closing), 2, "warning: stop postgres: it\\u001b hangs – kill 7\nairhook: dev up: wrong\n"},
+		"when nothing else is":   {t.Context(), joined(nil, closing), 1, "airhook: dev up: stop postgres: it\\u001b hangs\nhint: kill 7\n"},
+		"Ctrl-C as the plan was": {cancelled, joined(nil, closing), 1, "airhook: dev up: stop postgres: it\\u001b hangs\nhint: kill 7\n"},
+		"all is well":            {cancelled, joined(nil, nil), 0, ""},
+	} {
+		var stderr bytes.Buffer
+		if code := (&app{command: "dev up", stderr: &stderr}).report(c.ctx, c.err); code != c.code || stderr.String() != c.want {
+			t.Errorf("%s: exit %d, %q, want exit %d, %q", name, code, &stderr, c.code, c.want)
+		}
+	}
+	var stderr bytes.Buffer
+	(&app{args: []string{"-o", "json"}, stderr: &stderr}).report(cancelled, joined(context.Canceled, closing))
+	if want := "warning: stop postgres: it\\u001b hangs – kill 7\n" + `{"error":{"kind":"cancelled","message":"cancelled"}}` + "\n"; stderr.String() != want {
+		t.Errorf("got %q, want %q", &stderr, want)
+	}
+}
+
+func TestAFailedOutputHidesOnlyItself(t *testing.T) {
+	full, gone := &outputError{errors.New("full")}, &outputError{syscall.EPIPE}
+	other, closing := errors.New("other"), errors.New("closing")
+	for name, c := range map[string]struct {
+		out  *outputError
+		err  error
+		want string
+	}{
+		"nothing else":          {gone, fmt.Errorf("print: %w", gone), ""},
+		"of any command":        {gone, nil, ""},
+		"another beside it":     {gone, errors.Join(gone, other), "other"},
+		"another in its place":  {gone, other, "other"},
+		"one of cleaning up":    {gone, joined(gone, closing), "closing"},
+		"a server that is gone": {gone, &airhook.Error{Err: fmt.Errorf("read: %w", syscall.EPIPE)}, "read: " + syscall.EPIPE.Error()},
+		"a full disk":           {full, errors.Join(full, other), "write to standard output: full"},
+		"before cleaning up":    {full, joined(full, closing), "write to standard output: full"},
+	} {
+		got := ""
+		err := (&output{err: c.out}).blame(c.err)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+		had, _ := closings(c.err)
+		if left, _ := closings(err); len(left) != len(had) {
+			t.Errorf("%s: of %v only %v is left", name, had, left)
+		}
 	}
 }
 

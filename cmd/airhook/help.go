@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/cmd/airhook/internal/render"
 )
 
 // describeOutput makes the help of -o say what this command prints; the flag is one for all commands.
@@ -105,7 +106,7 @@ func (a *app) ids(cmd *cobra.Command) []string {
 	var ids []string
 	for conn, err := range client.List(cmd.Context()) {
 		if err == nil {
-			ids = append(ids, cobra.CompletionWithDesc(conn.ID, describeConnection(conn)))
+			ids = append(ids, cobra.CompletionWithDesc(conn.ID, render.Visible(describeConnection(conn))))
 		}
 	}
 	return ids

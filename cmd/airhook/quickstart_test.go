@@ -3,13 +3,17 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/airhook-go/airhook"
 )
 
 func TestQuickstartShowsEveryLoginAndLeavesNothing(t *testing.T) {
@@ -38,15 +42,138 @@ func TestQuickstartShowsEveryLoginAndLeavesNothing(t *testing.T) {
 }
 
 func TestQuickstartEndsCleanlyOnCtrlC(t *testing.T) {
-	for _, after := range []string{"1. A laptop", "they live two seconds"} {
+	for after, args := range map[string][]string{"1. A laptop": {"quickstart"}, "they live two seconds": {"quickstart"}, "7. The same from Go": {"quickstart", "--keep"}} {
 		t.Run(after, func(t *testing.T) {
 			s := newShell(t)
-			cmd, out := s.start("quickstart")
+			cmd, out := s.start(args...)
 			if code := s.interrupt(cmd, out, after, os.Interrupt); code != exits["cancelled"] {
 				t.Errorf("exit %d", code)
 			}
 			s.clean()
+			s.gone(filepath.Join(s.home, "quickstart"))
 		})
+	}
+}
+
+// What fails when the kept stack runs already ends that stack: its folder is removed.
+func TestQuickstartThatFailsAtItsEndKeepsNoStack(t *testing.T) {
+	s := newShell(t)
+	base := filepath.Join(s.home, "quickstart")
+	cmd, out := s.start("quickstart", "--keep")
+	for _, text := range []string{"7. The same from Go", "redshift_default"} { // the last row; the stack is started again now
+		for line := ""; !strings.Contains(line, text); {
+			var err error
+			if line, err = out.ReadString('\n'); err != nil {
+				t.Fatalf("it ended before it said %q", text)
+			}
+		}
+	}
+	store := filepath.Join(base, "airhook.db")
+	if err := errors.Join(os.Remove(store), os.Mkdir(store, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, out)
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code < 1 {
+		t.Errorf("exit %d: it did not fail, and this tests nothing", code)
+	}
+	if left := detached(t, filepath.Join(base, "dev")); len(left) > 0 {
+		t.Errorf("processes %v are left", left)
+	}
+	s.clean()
+	s.gone(base)
+}
+
+// detached are the processes of stacks that were started to live in dir.
+func detached(t *testing.T, dir string) (pids []string) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/environ") // none where there is no such folder
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if env, err := os.ReadFile(file); err == nil && bytes.Contains(env, []byte("AIRHOOK_DEV_DIR="+dir+"\x00")) {
+			pids = append(pids, filepath.Base(filepath.Dir(file)))
+		}
+	}
+	return pids
+}
+
+func (s *shell) gone(path string) {
+	s.t.Helper()
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		s.t.Errorf("%s is left: %v", path, err)
+	}
+}
+
+// Connections of the user's are never in the folder that a quickstart writes to, whatever its name.
+func TestQuickstartKeepsToFoldersOfItsOwn(t *testing.T) {
+	for name, c := range map[string]struct {
+		home  string
+		files []string
+		want  string // "" is a refusal
+	}{
+		"a new home":                    {"home", nil, "home/quickstart"},
+		"a home of that name":           {"quickstart", []string{"quickstart/airhook.db"}, "quickstart/quickstart"},
+		"an empty folder of that name":  {"home", []string{"home/quickstart/"}, "home/quickstart"},
+		"another one's folder":          {"home", []string{"home/quickstart/airhook.db"}, ""},
+		"a kept one, seen from outside": {"home", []string{"home/quickstart/" + tourMark, "home/quickstart/airhook.db"}, "home/quickstart"},
+		"a kept one, followed":          {"home/quickstart", []string{"home/quickstart/" + tourMark, "home/quickstart/airhook.db"}, "home/quickstart"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, file := range c.files {
+				plant(t, filepath.Join(dir, file), strings.HasSuffix(file, "/"))
+			}
+			tour := &tour{app: &app{flags: globals{home: filepath.Join(dir, c.home)}}, keep: true}
+			err := tour.keptPlaces()
+			var e *airhook.Error
+			switch {
+			case c.want == "" && (!errors.As(err, &e) || !errors.Is(e, airhook.ErrInvalid) || e.Hint == "" || !strings.Contains(err.Error(), tour.base)):
+				t.Errorf("got %v", err)
+			case c.want != "" && (err != nil || tour.base != filepath.Join(dir, c.want) || !marked(tour.base)):
+				t.Errorf("it is %s, %v, marked: %v", tour.base, err, marked(tour.base))
+			}
+		})
+	}
+}
+
+// plant makes a file or folder, and the folders above it.
+func plant(t *testing.T, path string, folder bool) {
+	t.Helper()
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	if folder {
+		err = errors.Join(err, os.MkdirAll(path, 0o700))
+	} else {
+		err = errors.Join(err, os.WriteFile(path, nil, 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestQuickstartSweepsOldFoldersWithoutAStack(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	long := time.Now().Add(-2 * tourGone)
+	for name, c := range map[string]struct {
+		file string
+		at   time.Time
+		want bool
+	}{
+		"old":        {tourMark, long, false},
+		"young":      {tourMark, time.Now(), true},
+		"not marked": {"letter.txt", long, true},
+	} {
+		base := filepath.Join(temp, tourPrefix+strings.ReplaceAll(name, " ", "-"))
+		plant(t, filepath.Join(base, c.file), false)
+		if err := os.Chtimes(base, c.at, c.at); err != nil {
+			t.Fatal(err)
+		}
+		sweepTours()
+		if _, err := os.Lstat(base); (err == nil) != c.want {
+			t.Errorf("%s: it is there: %t", name, err == nil)
+		}
 	}
 }
 
@@ -61,8 +188,21 @@ func TestQuickstartSweepsWhatAKilledOneLeft(t *testing.T) {
 	s.clean()
 }
 
+func TestQuickstartKeepSaysWhichFolderItCannotUse(t *testing.T) {
+	s := newShell(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text := s.airhook(1, "--home", filepath.Join(file, "home"), "quickstart", "--keep"); !strings.Contains(text, "set AIRHOOK_HOME to a folder that you may write to") || strings.Contains(text, "AIRHOOK_DEV_DIR") {
+		t.Errorf("it says %q", text)
+	}
+	s.clean()
+}
+
 func TestQuickstartKeepStays(t *testing.T) {
 	s := newShell(t)
+	s.env = append(s.env, "AIRHOOK_DEV_DIR="+filepath.Join(s.temp, "another")) // what it says to do is not about that one
 	code, text, diag := s.run("airhook", "quickstart", "--keep")
 	if code != 0 {
 		t.Fatalf("exit %d: %s%s", code, text, diag)
@@ -73,6 +213,9 @@ func TestQuickstartKeepStays(t *testing.T) {
 	if !found {
 		t.Fatalf("it says %q", text)
 	}
+	if text := s.airhook(2, "quickstart", "--keep"); !strings.Contains(text, "hint: a quickstart was kept there; AIRHOOK_DEV_DIR="+filepath.Join(s.home, "quickstart", "dev")+" airhook dev down ends it") {
+		t.Errorf("a second one says %q", text)
+	}
 	code, out, diag := s.run("sh", "-c", "set -eu\n"+try)
 	if code != 0 || !strings.Contains(out, "Redshift") || !strings.Contains(out, "rds_postgres_iam") {
 		t.Errorf("exit %d: %s%s", code, out, diag)
@@ -81,7 +224,5 @@ func TestQuickstartKeepStays(t *testing.T) {
 		t.Errorf("exit %d: %s%s", code, out, diag)
 	}
 	s.clean()
-	if _, err := os.Lstat(filepath.Join(s.home, "quickstart")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("its folder is left: %v", err)
-	}
+	s.gone(filepath.Join(s.home, "quickstart"))
 }

@@ -70,13 +70,6 @@ func (t *tour) store(ctx context.Context, s devstack.Status) error {
 	return joined(err, setup.Close())
 }
 
-func joined(err, closing error) error {
-	if err != nil {
-		return err
-	}
-	return closing
-}
-
 // isolate makes this process forget the user's connections, AWS identity and PostgreSQL settings. The quickstart is all
 // that it still does.
 func isolate(home, dev string) {
@@ -118,22 +111,26 @@ func shellLine(args []string) string {
 
 // stay starts the stack again, in a process of its own, and tells the connections where it is now.
 func (t *tour) stay(ctx context.Context) error {
-	status, err := t.detach(ctx, t.dev, t.pgBin)
+	status, err := t.detach(ctx, t.dev, t.pgBin, t.app.progress)
 	if err != nil {
-		return err
+		return t.advise(err)
 	}
 	if err := t.store(ctx, status); err != nil {
-		return err
+		_, closing := devstack.Down(context.WithoutCancel(ctx), t.dev) // cleanUp is about to remove the folder
+		return joined(err, closing)
 	}
 	t.say(`
 It stays: the stack runs in the background (process %d), the connections are in %s.
 Try next:
   export AIRHOOK_HOME=%[3]s
-  eval "$(airhook dev env)"
-  airhook connections list
-  airhook sql redshift_iam 'SELECT version()'
+  eval "$(%[6]s%[4]s dev env)"
+  %[4]s connections list
+  %[4]s sql redshift_iam 'SELECT version()'
 End it, and remove everything:
-  airhook --home %[3]s dev down && rm -r %[3]s`, status.PIDs[0], t.base, shellQuote(t.base))
+  %[5]s && rm -r %[3]s`, status.PIDs[0], t.base, shellQuote(t.base), program(), t.downLine(), devDirIs(t.dev))
+	if t.cache != "" {
+		t.say("The PostgreSQL that was fetched is kept for the next time: %s", t.cache)
+	}
 	return nil
 }
 

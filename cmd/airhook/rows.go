@@ -16,7 +16,7 @@ import (
 // print runs the statement whose rows are wanted. It is described first: types that only the catalog knows are looked
 // up before the rows flow, and what DateStyle would garble is asked for in binary.
 func (s *sqlRun) print(ctx context.Context, statement string, params []string, sink *sink) error {
-	if isCopy(statement) {
+	if copies(statement) {
 		return s.printCopy(ctx, statement, params, sink)
 	}
 	described, err := s.conn.Prepare(ctx, "", statement, nil)
@@ -94,7 +94,8 @@ func (s *sqlRun) formats(fields []pgconn.FieldDescription) (formats []int16, bin
 	return formats, binary
 }
 
-// stream writes the rows as they come. Its errors are those of writing; the server's come from Close. Without a row the
+// stream writes the rows as they come. Its errors are those of writing, and of rows that no server should send; what the
+// server says is wrong comes from Close. Without a row the
 // writer is nil.
 func (s *sqlRun) stream(result *pgconn.ResultReader, known map[uint32]render.Type, binary []bool, sink *sink) (rows render.Writer, err error) {
 	var fields []pgconn.FieldDescription
@@ -106,6 +107,9 @@ func (s *sqlRun) stream(result *pgconn.ResultReader, known map[uint32]render.Typ
 			}
 		}
 		row := result.Values()
+		if len(row) != len(fields) || len(binary) > len(row) {
+			return rows, &airhook.Error{ID: s.id, Stage: airhook.StageQuery, Err: fmt.Errorf("read row %d: the server sent %d values for %d columns", sink.rows+1, len(row), len(fields))}
+		}
 		for i := range binary {
 			if binary[i] {
 				row[i] = render.FromBinary(fields[i].DataTypeOID, row[i])
@@ -173,7 +177,7 @@ func (s *sqlRun) types(ctx context.Context, fields []pgconn.FieldDescription) (k
 	}
 	c := catalog{run: s, entries: map[uint32]catalogType{}}
 	for oid := range unknown {
-		if known[oid], err = c.typeOf(ctx, oid); err != nil {
+		if known[oid], err = c.typeOf(ctx, oid, 0); err != nil {
 			return nil, true, err
 		}
 	}
@@ -192,8 +196,11 @@ type catalog struct {
 	entries map[uint32]catalogType
 }
 
-func (c *catalog) typeOf(ctx context.Context, oid uint32) (render.Type, error) {
-	if t, ok := render.TypeOf(oid); ok {
+// deepest is how many types may be made of one another; a catalog that says more of them goes round in circles.
+const deepest = 20
+
+func (c *catalog) typeOf(ctx context.Context, oid uint32, depth int) (render.Type, error) {
+	if t, ok := render.TypeOf(oid); ok || depth == deepest {
 		return t, nil
 	}
 	e, err := c.entry(ctx, oid)
@@ -202,9 +209,9 @@ func (c *catalog) typeOf(ctx context.Context, oid uint32) (render.Type, error) {
 	}
 	switch {
 	case e.typtype == 'd':
-		return c.typeOf(ctx, e.base)
+		return c.typeOf(ctx, e.base, depth+1)
 	case e.category == 'A' && e.elem != 0:
-		elem, err := c.typeOf(ctx, e.elem)
+		elem, err := c.typeOf(ctx, e.elem, depth+1)
 		if err != nil {
 			return render.Type{}, err
 		}
@@ -222,15 +229,21 @@ func (c *catalog) entry(ctx context.Context, oid uint32) (catalogType, error) {
 		return e, nil
 	}
 	result := c.run.conn.ExecParams(ctx, typeQuery+strconv.FormatUint(uint64(oid), 10)+")", nil, nil, nil, nil).Read()
-	if result.Err != nil || len(result.Rows) == 0 {
+	if result.Err != nil || len(result.Rows) == 0 || len(result.Rows[0]) < 6 {
 		return catalogType{}, result.Err
 	}
 	row := result.Rows[0]
+	letter := func(text []byte, instead byte) byte {
+		if len(text) == 0 { // no catalog says so, but who knows what answers
+			return instead
+		}
+		return text[0]
+	}
 	number := func(text []byte) uint32 {
 		n, _ := strconv.ParseUint(string(text), 10, 32)
 		return uint32(n)
 	}
-	e := catalogType{typtype: row[1][0], base: number(row[2]), category: row[3][0], elem: number(row[4]), delim: row[5][0]}
+	e := catalogType{typtype: letter(row[1], 0), base: number(row[2]), category: letter(row[3], 0), elem: number(row[4]), delim: letter(row[5], ',')}
 	c.entries[oid] = e
 	return e, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode"
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/airflow"
@@ -75,6 +76,28 @@ func TestAReaderThatHasSeenEnoughEndsTheProgramQuietly(t *testing.T) {
 		if code, stderr := inProcess(t, broken{syscall.EPIPE}, args...); code != 0 || stderr != "" {
 			t.Errorf("%q: exit %d, %q", args, code, stderr)
 		}
+	}
+}
+
+// What failed is not forgotten because nobody reads of it: a script's exit code says so.
+func TestAReaderThatLeavesHidesNoFailure(t *testing.T) {
+	setConnection(t, "closed", airhook.Connection{Type: "postgres", Host: "127.0.0.1", Port: 1, Login: "u"})
+	for _, c := range []struct {
+		code int
+		args []string
+	}{
+		{5, []string{"connections", "test", "closed"}},
+		{5, []string{"connections", "test", "--all"}},
+		{5, []string{"connections", "test", "closed", "-o", "json"}},
+		{5, []string{"sql", "closed", "SELECT 1"}},
+	} {
+		if code, stderr := inProcess(t, broken{syscall.EPIPE}, c.args...); code != c.code || strings.Contains(stderr, "standard output") || stderr == "" {
+			t.Errorf("%q: exit %d, %q, want exit %d and why", c.args, code, stderr, c.code)
+		}
+	}
+	t.Setenv("AIRFLOW_CONN_BROKEN", "{")
+	if code, stderr := inProcess(t, broken{syscall.EPIPE}, "connections", "list"); code != 1 || !strings.Contains(stderr, "unreadable: broken") {
+		t.Errorf("list: exit %d, %q", code, stderr)
 	}
 }
 
@@ -148,6 +171,66 @@ type onRead struct {
 func (o onRead) Read(p []byte) (int, error) {
 	o.then()
 	return o.Reader.Read(p)
+}
+
+func TestCtrlCShowsTheStagesThatPassed(t *testing.T) {
+	t.Setenv("AIRHOOK_HOME", t.TempDir())
+	for _, format := range []string{"table", "json"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		setConnection(t, "db", airhooktest.Script(t, func(run context.Context, s *airhooktest.Session) error {
+			cancel()
+			return airhooktest.Wait(nil)(run, s)
+		}))
+		var out, errs bytes.Buffer
+		code := run(ctx, []string{"connections", "test", "db", "-o", format}, os.Environ(), strings.NewReader(""), &out, &errs)
+		if code != 130 || !strings.Contains(errs.String(), "cancelled") {
+			t.Errorf("%s: exit %d, %q", format, code, &errs)
+		}
+		for _, stage := range []string{"target", "tcp", "login"} {
+			if !strings.Contains(out.String(), stage) {
+				t.Errorf("%s: no word of %s in %q", format, stage, &out)
+			}
+		}
+	}
+}
+
+// What others wrote – a row of the store, a server – neither moves the cursor nor begins a line that looks like ours.
+func TestNothingThatIsRepeatedControlsTheTerminal(t *testing.T) {
+	const evil = "a\x1b[2Jb\r\nairhook: forged\u009b"
+	setConnection(t, "db", airhooktest.Postgres(t))
+	setConnection(t, "evil", airhook.Connection{Type: "postgres", Host: "127.0.0.1", Port: 1, Login: evil, Schema: evil, Description: evil})
+	setConnection(t, "host", airhook.Connection{Type: evil, Host: evil})
+	for _, args := range [][]string{
+		{"connections", "list"},
+		{"connections", "list", "-o", "json"},
+		{"connections", "get", "evil"},
+		{"connections", "get", "evil", "-o", "json"},
+		{"connections", "get", "evil", "-o", "uri"},
+		{"connections", "get", "host", "-o", "uri"},
+		{"connections", "get", "host", "-o", "env"},
+		{"connections", "get", evil},
+		{"connections", "get", evil, "-o", "json"},
+		{"connections", "delete", evil},
+		{"connections", "test", "--all"},
+		{"connections", "test", "evil", "-o", "json"},
+		{"explain", "evil"},
+		{"explain", "evil", "-o", "json"},
+		{"explain", "host"},
+		{"sql", "db", evil},
+		{"sql", "db", "DO $$BEGIN RAISE NOTICE '%', '" + evil + "' USING DETAIL = '" + evil + "'; END$$"},
+		{"sql", "db", "DO $$BEGIN RAISE '%', '" + evil + "' USING HINT = '" + evil + "'; END$$"},
+		{"sql", "db", "DO $$BEGIN RAISE '%', '" + evil + "' USING HINT = '" + evil + "'; END$$", "-o", "json"},
+		{"sql", "db", "SELECT 1 AS \"" + evil + "\", 2 AS \"" + evil + "\""},
+		{evil},
+		{"sql", "--" + evil},
+	} {
+		var out bytes.Buffer
+		_, stderr := inProcess(t, &out, args...)
+		text := out.String() + stderr
+		if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && unicode.IsControl(r) }); i >= 0 || strings.Contains(text, "\nairhook: forged") {
+			t.Errorf("%q prints %q", args, text)
+		}
+	}
 }
 
 // A secret in the store or the environment is printed where it was asked for and nowhere else, at any level of the log.

@@ -120,10 +120,10 @@ func (s *sink) empty() error {
 	return nil
 }
 
-// failed says what can't be written to.
+// failed says what can't be written to; standard output says it itself.
 func (s *sink) failed(err error) error {
 	if s.name == "" {
-		return fmt.Errorf("write to standard output: %w", cause(err))
+		return err
 	}
 	return fileFailure(s.name, "write", err)
 }

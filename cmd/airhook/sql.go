@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -118,10 +117,9 @@ func (s *sqlRun) hearNotices() {
 		if s.app.flags.quiet && n.SeverityUnlocalized != "WARNING" {
 			return
 		}
-		_, _ = fmt.Fprintf(s.app.stderr, "%s: %s\n", n.Severity, n.Message)
-		for _, line := range []struct{ name, text string }{{"DETAIL", n.Detail}, {"HINT", n.Hint}} {
-			if line.text != "" {
-				_, _ = fmt.Fprintf(s.app.stderr, "%s: %s\n", line.name, line.text)
+		for _, part := range []struct{ name, text string }{{n.Severity, n.Message}, {"DETAIL", n.Detail}, {"HINT", n.Hint}} {
+			if part.text != "" {
+				s.app.tellLines(part.name + ": " + part.text)
 			}
 		}
 	})
@@ -164,7 +162,7 @@ type sqlRun struct {
 
 // discard runs a statement whose rows nobody asked for.
 func (s *sqlRun) discard(ctx context.Context, statement string) error {
-	if isCopy(statement) {
+	if copies(statement) {
 		rows, err := s.copyOut(ctx, statement, io.Discard)
 		if err == nil {
 			s.said(pgconn.NewCommandTag("COPY " + strconv.FormatInt(rows, 10)))
@@ -189,20 +187,15 @@ func (s *sqlRun) said(tag pgconn.CommandTag) {
 	}
 }
 
-var (
-	copyWord  = regexp.MustCompile(`(?is)^(?:\s|--[^\n]*\n|/\*.*?\*/)*copy\b`)
-	fromStdin = regexp.MustCompile(`(?i)\bfrom\s+stdin\b`)
-	toStdout  = regexp.MustCompile(`(?i)\bto\s+stdout\b`)
-)
-
-// isCopy recognises COPY from or to us, which speaks a protocol of its own.
-func isCopy(statement string) bool {
-	return copyWord.MatchString(statement) && (fromStdin.MatchString(statement) || toStdout.MatchString(statement))
+// copies recognises COPY from or to us, which speaks a protocol of its own.
+func copies(statement string) bool {
+	in, out := hook.CopyStream(statement)
+	return in || out
 }
 
 // copyOut runs COPY … TO STDOUT and returns the number of rows. COPY … FROM STDIN has nobody to read from.
 func (s *sqlRun) copyOut(ctx context.Context, statement string, w io.Writer) (rows int64, err error) {
-	if !toStdout.MatchString(statement) {
+	if in, _ := hook.CopyStream(statement); in {
 		return 0, &airhook.Error{ID: s.id, Kind: airhook.ErrInvalid, Err: errors.New("COPY … FROM STDIN has no rows to read here"), Hint: "use INSERT, or psql's \\copy with airhook token"}
 	}
 	tag, err := s.conn.CopyTo(ctx, w, statement)

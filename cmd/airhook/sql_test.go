@@ -30,18 +30,6 @@ func TestPosition(t *testing.T) {
 	}
 }
 
-func TestCopyFromOrToUsIsRecognised(t *testing.T) {
-	for statement, want := range map[string]bool{
-		"COPY t TO STDOUT": true, "copy t from stdin": true, "-- all\nCOPY (SELECT 1)\nTO\nSTDOUT CSV": true, "/* a */ copy t to  stdout": true,
-		"COPY t FROM 's3://bucket/x' IAM_ROLE default": false, "COPY t TO '/tmp/file'": false, "COPY t TO 'stdout'": false, "COPY t TO PROGRAM 'cat'": false,
-		"SELECT 'COPY t TO STDOUT'": false, "copyright to stdout": false, "SELECT 1": false,
-	} {
-		if got := isCopy(statement); got != want {
-			t.Errorf("%q: %v, want %v", statement, got, want)
-		}
-	}
-}
-
 func TestAServersErrorSaysWhereAndWhatNext(t *testing.T) {
 	s := &sqlRun{id: "pg", at: 2, total: 3}
 	err := s.failed("SELECT\n  nme", &pgconn.PgError{Code: "42703", Message: `column "nme" does not exist`, Hint: `Perhaps you meant "name".`, Position: 10, Detail: "a detail"})

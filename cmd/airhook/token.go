@@ -24,9 +24,10 @@ type printedToken struct {
 
 func newToken(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "token ID",
-		Short:   "Print a login token, for psql and other programs",
-		Long:    "Print the token alone and a newline. It is a password for some minutes: keep it out of logs.",
+		Use:   "token ID",
+		Short: "Print a login token, for psql and other programs",
+		Long: `Print the token alone and a newline. It is a password for some minutes: keep it out of logs. -o json adds user, host,
+port, database, when it expires, and as principal the id of the access key that signed it (explain asks AWS for the ARN).`,
 		Example: `  PGPASSWORD=$(airhook token warehouse) psql -h … -U …`,
 		Args:    takes(1, 1, "ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/airhook-go/airhook/internal/suggest"
 )
 
 // usageError is a command line that airhook does not understand.
@@ -63,47 +65,10 @@ func oneOf(flag, value string, known []string) error {
 	return usagef(suggestion(value, known, "it can be "+strings.Join(known, ", ")), "%s can't be %q here", flag, value)
 }
 
-// suggestion is the nearest known words, else the fallback.
+// suggestion is the nearest known word, else the fallback.
 func suggestion(word string, known []string, fallback string) string {
-	best, far := "", max(1, len(word)/3)+1
-	for _, k := range known {
-		if d := distance(strings.ToLower(word), k); d < far {
-			best, far = k, d
-		}
+	if near := suggest.Nearest(word, known); word != "" && len(near) > 0 {
+		return "did you mean " + near[0] + "?"
 	}
-	if best == "" {
-		for _, k := range known {
-			if len(strings.TrimLeft(word, "-")) > 1 && strings.HasPrefix(k, word) {
-				best = k
-				break
-			}
-		}
-	}
-	if best == "" || word == "" {
-		return fallback
-	}
-	return "did you mean " + best + "?"
-}
-
-// distance is how many edits, or swaps of neighbours, lead from a to b.
-func distance(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := last[j-1]
-			if a[i-1] != b[j-1] {
-				change++
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
+	return fallback
 }

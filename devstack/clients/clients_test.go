@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,10 +19,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/rds/auth"
 
 	"github.com/airhook-go/airhook/devstack"
+	"github.com/airhook-go/airhook/devstack/sigv4"
 )
 
 // What the tests of this package share.
@@ -176,6 +179,23 @@ func TestPsqlLogsInToRedshift(t *testing.T) {
 	}
 }
 
+// living is a token that is right but for the seconds that it lives; the SDK's BuildAuthToken gives 900 only.
+func living(t *testing.T, in devstack.Instance, seconds int) string {
+	t.Helper()
+	url := fmt.Sprintf("http://%s:%d/?Action=connect&DBUser=%s&X-Amz-Expires=%d", in.Endpoint, in.Port, in.Users[0], seconds)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := status.AWS.Principals[0]
+	keys := aws.Credentials{AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey}
+	made, _, err := v4.NewSigner().PresignHTTP(t.Context(), keys, request, sigv4.PayloadHash(nil), "rds-db", status.AWS.Region, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(made, "http://")
+}
+
 func TestPsqlIsRefused(t *testing.T) {
 	in := instance(t, "rds")
 	sign := func(host string, port int, region, user string) string {
@@ -195,7 +215,9 @@ func TestPsqlIsRefused(t *testing.T) {
 		{"another port", sign(in.Endpoint, in.Port+1, region, in.Users[0]), "verify-full", "PAM authentication failed"},
 		{"another region", sign(in.Endpoint, in.Port, "eu-west-1", in.Users[0]), "verify-full", "PAM authentication failed"},
 		{"another user", sign(in.Endpoint, in.Port, region, "somebody"), "verify-full", "PAM authentication failed"},
-		{"a longer life", strings.Replace(good, "X-Amz-Expires=900", "X-Amz-Expires=901", 1), "verify-full", "PAM authentication failed"},
+		{"the longest life", living(t, in, 900), "verify-full", ""},
+		{"a longer life", living(t, in, 901), "verify-full", "PAM authentication failed"},
+		{"a longer life than was signed", strings.Replace(living(t, in, 600), "X-Amz-Expires=600", "X-Amz-Expires=900", 1), "verify-full", "PAM authentication failed"},
 		{"a password", "hunter2", "verify-full", "PAM authentication failed"},
 	} {
 		out, err := psql(t, in, test.token, test.tls, "-c", "SELECT 1").CombinedOutput()

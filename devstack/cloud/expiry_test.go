@@ -79,16 +79,16 @@ func TestTemporaryPasswordsRunOut(t *testing.T) {
 					t.Errorf("said to live for %s, want %s", got, c.want)
 				}
 				<-time.After(c.want - time.Second)
-				if _, _, err := a.CheckPassword("my-cluster", user, password); err != nil {
+				if _, _, err := a.CheckPassword("my-cluster", "dev", user, password); err != nil {
 					t.Errorf("a second before: %v", err)
 				}
 				<-time.After(time.Second)
-				if _, _, err := a.CheckPassword("my-cluster", user, password); err == nil || !strings.Contains(err.Error(), "expired") {
+				if _, _, err := a.CheckPassword("my-cluster", "dev", user, password); err == nil || !strings.Contains(err.Error(), "expired") {
 					t.Errorf("at its end: %v", err)
 				}
 				<-time.After(2 * time.Hour)
 				temporaryPassword(t, a, "900")
-				if _, _, err := a.CheckPassword("my-cluster", user, password); err == nil || strings.Contains(err.Error(), password) {
+				if _, _, err := a.CheckPassword("my-cluster", "dev", user, password); err == nil || strings.Contains(err.Error(), password) {
 					t.Errorf("long after: %v", err)
 				}
 			})

@@ -204,7 +204,7 @@ func TestConcurrentUse(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if _, _, err := s.CheckPassword("my-cluster", *out.DbUser, *out.DbPassword); err != nil {
+			if _, _, err := s.CheckPassword("my-cluster", "dev", *out.DbUser, *out.DbPassword); err != nil {
 				t.Error(err)
 			}
 			if err := checkToken(s, token(t, s.admin())); err != nil {

@@ -40,7 +40,7 @@ func (a *Account) getClusterCredentials(c call) (any, error) {
 	if len(asked.groups) > 0 {
 		user += ":" + strings.Join(asked.groups, ",")
 	}
-	plain, expires := a.issue(login{"redshift", asked.cluster, user}, asked.user, asked.create, asked.lifetime)
+	plain, expires := a.issue(login{"redshift", asked.cluster, user}, password{role: asked.user, create: asked.create, database: asked.database}, asked.lifetime)
 	return clusterCredentials{user, plain, isoTime(expires)}, nil
 }
 
@@ -104,6 +104,11 @@ func (a *Account) permitCredentials(c call, asked askedCredentials) error {
 	user := a.redshiftARN(c.region, "dbuser:"+asked.cluster+"/"+asked.user)
 	if err := a.permit(c.who, "redshift:GetClusterCredentials", user); err != nil {
 		return err
+	}
+	if asked.database != "" {
+		if err := a.permit(c.who, "redshift:GetClusterCredentials", a.redshiftARN(c.region, "dbname:"+asked.cluster+"/"+asked.database)); err != nil {
+			return err
+		}
 	}
 	if asked.create {
 		if err := a.permit(c.who, "redshift:CreateClusterUser", user); err != nil {

@@ -26,14 +26,15 @@ func TestTemporaryPasswordOfAClusterLogsInToThatClusterOnly(t *testing.T) {
 		user, role string
 		create     bool
 		lifetime   time.Duration
+		databases  []string // that the password opens, of dev and nonesuch
 	}{
-		"plain":           {nil, "IAM:app", "app", false, 900 * time.Second},
-		"made on the way": {func(in *redshift.GetClusterCredentialsInput) { in.AutoCreate = aws.Bool(true) }, "IAMA:app", "app", true, 900 * time.Second},
-		"not made":        {func(in *redshift.GetClusterCredentialsInput) { in.AutoCreate = aws.Bool(false) }, "IAM:app", "app", false, 900 * time.Second},
-		"any database":    {func(in *redshift.GetClusterCredentialsInput) { in.DbName = nil }, "IAM:app", "app", false, 900 * time.Second},
-		"an hour":         {func(in *redshift.GetClusterCredentialsInput) { in.DurationSeconds = aws.Int32(3600) }, "IAM:app", "app", false, time.Hour},
-		"groups":          {func(in *redshift.GetClusterCredentialsInput) { in.DbGroups = []string{"readers", "writers"} }, "IAM:app:readers,writers", "app", false, 900 * time.Second},
-		"odd user":        {func(in *redshift.GetClusterCredentialsInput) { in.DbUser = aws.String("Ann+x@example.com") }, "IAM:Ann+x@example.com", "Ann+x@example.com", false, 900 * time.Second},
+		"plain":           {nil, "IAM:app", "app", false, 900 * time.Second, []string{"dev"}},
+		"made on the way": {func(in *redshift.GetClusterCredentialsInput) { in.AutoCreate = aws.Bool(true) }, "IAMA:app", "app", true, 900 * time.Second, []string{"dev"}},
+		"not made":        {func(in *redshift.GetClusterCredentialsInput) { in.AutoCreate = aws.Bool(false) }, "IAM:app", "app", false, 900 * time.Second, []string{"dev"}},
+		"any database":    {func(in *redshift.GetClusterCredentialsInput) { in.DbName = nil }, "IAM:app", "app", false, 900 * time.Second, []string{"dev", "nonesuch"}},
+		"an hour":         {func(in *redshift.GetClusterCredentialsInput) { in.DurationSeconds = aws.Int32(3600) }, "IAM:app", "app", false, time.Hour, []string{"dev"}},
+		"groups":          {func(in *redshift.GetClusterCredentialsInput) { in.DbGroups = []string{"readers", "writers"} }, "IAM:app:readers,writers", "app", false, 900 * time.Second, []string{"dev"}},
+		"odd user":        {func(in *redshift.GetClusterCredentialsInput) { in.DbUser = aws.String("Ann+x@example.com") }, "IAM:Ann+x@example.com", "Ann+x@example.com", false, 900 * time.Second, []string{"dev"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := time.Now()
@@ -47,17 +48,30 @@ func TestTemporaryPasswordOfAClusterLogsInToThatClusterOnly(t *testing.T) {
 			if left := out.Expiration.Sub(before); left < c.lifetime-time.Second || left > c.lifetime+10*time.Second {
 				t.Errorf("lives for %s, want %s", left, c.lifetime)
 			}
-			role, create, err := s.CheckPassword("my-cluster", *out.DbUser, *out.DbPassword)
+			role, create, err := s.CheckPassword("my-cluster", "dev", *out.DbUser, *out.DbPassword)
 			if err != nil || role != c.role || create != c.create {
 				t.Errorf("got role %q, create %v, error %v", role, create, err)
 			}
+			var opens []string
+			for _, database := range []string{"dev", "nonesuch"} {
+				if _, _, err := s.CheckPassword("my-cluster", database, *out.DbUser, *out.DbPassword); err == nil {
+					opens = append(opens, database)
+				}
+			}
+			if diff := cmp.Diff(c.databases, opens); diff != "" {
+				t.Errorf("databases that it opens (-want +got):\n%s", diff)
+			}
 			for where, check := range map[string]func() (string, bool, error){
-				"another cluster":  func() (string, bool, error) { return s.CheckPassword("other", *out.DbUser, *out.DbPassword) },
-				"another user":     func() (string, bool, error) { return s.CheckPassword("my-cluster", "IAM:awsuser", *out.DbPassword) },
-				"another password": func() (string, bool, error) { return s.CheckPassword("my-cluster", *out.DbUser, *out.DbPassword+"x") },
-				"no password":      func() (string, bool, error) { return s.CheckPassword("my-cluster", *out.DbUser, "") },
+				"another cluster": func() (string, bool, error) { return s.CheckPassword("other", "dev", *out.DbUser, *out.DbPassword) },
+				"another user": func() (string, bool, error) {
+					return s.CheckPassword("my-cluster", "dev", "IAM:awsuser", *out.DbPassword)
+				},
+				"another password": func() (string, bool, error) {
+					return s.CheckPassword("my-cluster", "dev", *out.DbUser, *out.DbPassword+"x")
+				},
+				"no password": func() (string, bool, error) { return s.CheckPassword("my-cluster", "dev", *out.DbUser, "") },
 				"a workgroup": func() (string, bool, error) {
-					return s.CheckWorkgroupPassword("my-cluster", *out.DbUser, *out.DbPassword)
+					return s.CheckWorkgroupPassword("my-cluster", "dev", *out.DbUser, *out.DbPassword)
 				},
 			} {
 				if role, _, err := check(); err == nil {
@@ -85,7 +99,7 @@ func TestEarlierTemporaryPasswordsStayGood(t *testing.T) {
 		t.Error("the same password twice")
 	}
 	for _, password := range []string{*first.DbPassword, *second.DbPassword} {
-		if _, _, err := s.CheckPassword("my-cluster", "IAM:app", password); err != nil {
+		if _, _, err := s.CheckPassword("my-cluster", "dev", "IAM:app", password); err != nil {
 			t.Error(err)
 		}
 	}

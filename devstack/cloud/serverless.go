@@ -50,7 +50,11 @@ func (a *Account) getCredentials(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain, expires := a.issue(login{"redshift-serverless", found.Name, c.who.dbUser}, c.who.dbUser, true, lifetime)
+	like := password{role: c.who.dbUser, create: true}
+	if asked.DBName != nil {
+		like.database = *asked.DBName
+	}
+	plain, expires := a.issue(login{"redshift-serverless", found.Name, c.who.dbUser}, like, lifetime)
 	return workgroupCredentials{c.who.dbUser, plain, epoch(expires), epoch(expires)}, nil
 }
 

@@ -47,14 +47,17 @@ func TestWorkgroupPasswordIsForWhoAsks(t *testing.T) {
 			if left := time.Until(*out.Expiration); left < 29*time.Minute || left > 31*time.Minute {
 				t.Errorf("lives for %s", left)
 			}
-			role, create, err := s.CheckWorkgroupPassword("my-workgroup", *out.DbUser, *out.DbPassword)
+			role, create, err := s.CheckWorkgroupPassword("my-workgroup", "dev", *out.DbUser, *out.DbPassword)
 			if err != nil || role != c.user || !create {
 				t.Errorf("got role %q, create %v, error %v", role, create, err)
 			}
-			if _, _, err := s.CheckWorkgroupPassword("another", *out.DbUser, *out.DbPassword); err == nil {
+			if _, _, err := s.CheckWorkgroupPassword("my-workgroup", "nonesuch", *out.DbUser, *out.DbPassword); err == nil {
+				t.Error("logs in to another database")
+			}
+			if _, _, err := s.CheckWorkgroupPassword("another", "dev", *out.DbUser, *out.DbPassword); err == nil {
 				t.Error("logs in to another workgroup")
 			}
-			if _, _, err := s.CheckPassword("my-workgroup", *out.DbUser, *out.DbPassword); err == nil {
+			if _, _, err := s.CheckPassword("my-workgroup", "dev", *out.DbUser, *out.DbPassword); err == nil {
 				t.Error("logs in to a cluster")
 			}
 		})

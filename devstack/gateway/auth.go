@@ -102,7 +102,7 @@ func (c *client) redshift(ctx context.Context, user string) (string, error) {
 	if c.g.o.Password == nil {
 		return "", refused(errors.New("this instance takes no temporary passwords"))
 	}
-	name, create, err := c.g.o.Password(user, password)
+	name, create, err := c.g.o.Password(c.database(), user, password)
 	if err != nil {
 		return "", refused(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,11 +33,13 @@ const (
 	lingering    = time.Second
 )
 
-// Options say what a gateway stands for. All but Token, Password and Logger are required.
+// Options say what a gateway stands for. All but Port, Token, Password and Logger are required.
 type Options struct {
 	Kind Kind
 	// Name is the endpoint's host name, for the certificate.
 	Name string
+	// Port is the one to take on loopback when nobody has it; 0 is one that the kernel chooses.
+	Port int
 	// Authority issues the certificate.
 	Authority *Authority
 	// Roles are those of the server, and Socket is the path of its Unix socket.
@@ -44,8 +47,9 @@ type Options struct {
 	Socket string
 	// Token says whether an IAM token lets user in: RDS, members of rds_iam.
 	Token func(user, token string) error
-	// Password says whether a temporary password lets user in, as which role, and whether to make that role: Redshift.
-	Password func(user, password string) (role string, create bool, err error)
+	// Password says whether a temporary password lets user in to a database, as which role, and whether to make that role:
+	// Redshift.
+	Password func(database, user, password string) (role string, create bool, err error)
 	// Logger hears who logged in and why somebody was refused; nil is silent.
 	Logger *slog.Logger
 }
@@ -68,7 +72,8 @@ type Gateway struct {
 	wg     sync.WaitGroup
 }
 
-// Listen opens a gateway on loopback, at a port that the kernel chooses and that stays the gateway's until Close.
+// Listen opens a gateway on loopback, at its port or, when that is taken, at one that the kernel chooses. It stays the
+// gateway's until Close.
 func Listen(ctx context.Context, o Options) (*Gateway, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -77,7 +82,7 @@ func Listen(ctx context.Context, o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	listener, err := Loopback(ctx, o.Port)
 	if err != nil {
 		return nil, fmt.Errorf("open the address of %s: %w", o.Name, err)
 	}
@@ -85,6 +90,15 @@ func Listen(ctx context.Context, o Options) (*Gateway, error) {
 	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	g.wg.Go(g.accept)
 	return g, nil
+}
+
+// Loopback listens on a port of 127.0.0.1, or on one that the kernel chooses when that port can't be had.
+func Loopback(ctx context.Context, port int) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil && port != 0 && ctx.Err() == nil {
+		return Loopback(ctx, 0)
+	}
+	return listener, err
 }
 
 // Port is the port on loopback, and the endpoint's.

@@ -124,8 +124,27 @@ func open(t *testing.T, kind gateway.Kind, change ...func(*gateway.Options)) *ga
 	return g
 }
 
+func TestAGatewayTakesItsPortUnlessItIsTaken(t *testing.T) {
+	t.Parallel()
+	free, err := gateway.Loopback(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := free.Addr().(*net.TCPAddr).Port
+	at := func(o *gateway.Options) { o.Port = port }
+	if g := open(t, gateway.RDS, at); g.Port() == port {
+		t.Errorf("it has port %d, which is taken", port)
+	}
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if g := open(t, gateway.RDS, at); g.Port() != port {
+		t.Errorf("it has port %d, not %d, which is free", g.Port(), port)
+	}
+}
+
 // temporary knows temporary passwords as Redshift's API gives them out: IAM:name, IAMA:name with AutoCreate.
-func temporary(user, password string) (string, bool, error) {
+func temporary(_, user, password string) (string, bool, error) {
 	prefix, name, _ := strings.Cut(user, ":")
 	return name, prefix == "IAMA", same(password, "temporary for "+user)
 }
@@ -142,6 +161,7 @@ type login struct {
 	plain, direct  bool
 	params         map[string]string
 	protocol       string
+	database       string
 }
 
 func trust() *tls.Config {
@@ -173,6 +193,9 @@ func dial(t *testing.T, g *gateway.Gateway, l login) (*pgx.Conn, error) {
 		config.TLSConfig.NextProtos = next
 	}
 	config.User, config.Password, config.Fallbacks = l.user, l.password, nil
+	if l.database != "" {
+		config.Database = l.database
+	}
 	for name, value := range l.params {
 		config.RuntimeParams[name] = value
 	}

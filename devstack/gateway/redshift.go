@@ -46,7 +46,10 @@ var ofSettings = regexp.MustCompile(`(?i)^\s*(?:set\s+(?:session\s+|local\s+)?|s
 func asRedshift(frame []byte) []byte {
 	head, sql := frame[:5], frame[5:]
 	if frame[0] == 'P' {
-		name, rest, _ := bytes.Cut(sql, []byte{0})
+		name, rest, found := bytes.Cut(sql, []byte{0})
+		if !found {
+			return frame // the server says what is wrong with it
+		}
 		head, sql = frame[:5+len(name)+1], rest
 	}
 	sql, tail, found := bytes.Cut(sql, []byte{0})

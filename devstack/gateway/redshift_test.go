@@ -1,6 +1,8 @@
 package gateway_test
 
 import (
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,6 +73,27 @@ func TestRedshiftShowsItsVersionAndSettings(t *testing.T) {
 	if d := cmp.Diff([]string{"etl_jobs", "off", "startup"}, got); d != "" {
 		t.Errorf("settings (-want +got):\n%s", d)
 	}
+}
+
+func TestAFrameWithoutItsZeroesGoesOnAsItIs(t *testing.T) {
+	t.Parallel()
+	for _, frame := range []string{"P\x00\x00\x00\x05a", "P\x00\x00\x00\x04", "P\x00\x00\x00\x06a\x00", "P\x00\x00\x00\x16a\x00SHOW query_group", "Q\x00\x00\x00\x04", "Q\x00\x00\x00\x05a"} {
+		if got := gateway.AsRedshift(slices.Clip([]byte(frame))); string(got) != frame {
+			t.Errorf("%q becomes %q", frame, got)
+		}
+	}
+}
+
+func TestATemporaryPasswordIsAskedForWithItsDatabase(t *testing.T) {
+	t.Parallel()
+	g := open(t, gateway.Redshift, func(o *gateway.Options) {
+		o.Password = func(database, user, password string) (string, bool, error) {
+			return "etl", false, errors.Join(same(database, "template1"), same(user, "IAM:etl"), same(password, "temporary"))
+		}
+	})
+	mustDial(t, g, login{user: "IAM:etl", password: "temporary", database: "template1"})
+	_, err := dial(t, g, login{user: "IAM:etl", password: "temporary"})
+	refused(t, err, "28000", "password authentication failed")
 }
 
 func TestRedshiftsBackslashesEscape(t *testing.T) {

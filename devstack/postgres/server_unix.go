@@ -39,20 +39,44 @@ func Init(ctx context.Context, p Programs, dir, superuser string) error {
 		return err
 	}
 	args := []string{"-D", dir, "-U", superuser, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=1"}
-	cmd := exec.CommandContext(ctx, filepath.Join(p.Dir, "initdb"), args...)
-	cmd.Env, cmd.Dir = environment(), filepath.Dir(dir)
+	if err := runAs(ctx, who, filepath.Dir(dir), filepath.Join(p.Dir, "initdb"), args...); err != nil {
+		return fmt.Errorf("initialize a PostgreSQL data folder: %w", err)
+	}
+	return nil
+}
+
+// copyTree copies a data folder as the server's account, which owns both places: whatever that account puts in the way
+// of a name, links above all, it reads and writes nothing that is not its own.
+func copyTree(ctx context.Context, from, to string, who *syscall.Credential) error {
+	from, err := filepath.Abs(from)
+	if err == nil {
+		err = runAs(ctx, who, filepath.Dir(to), "cp", "-R", "-P", from, to)
+	}
+	if err != nil {
+		return fmt.Errorf("copy a PostgreSQL data folder: %w", err)
+	}
+	return nil
+}
+
+// runAs runs a program to its end as who, in dir. The error has the end of what it said.
+func runAs(ctx context.Context, who *syscall.Credential, dir, program string, args ...string) error {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env, cmd.Dir = environment(), dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who, Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // its children too
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
 	}
 	var last tail
 	for line := range strings.Lines(string(out)) {
 		last.add(strings.TrimSpace(line))
 	}
-	return fmt.Errorf("initialize a PostgreSQL data folder: %w: %s", err, last.String())
+	return fmt.Errorf("%w: %s", err, last.String())
 }
 
 // Start starts a server and returns when it takes connections. It ends with this process, even when that is killed.

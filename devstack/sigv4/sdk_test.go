@@ -59,6 +59,33 @@ func TestTokensOfTheSDKAreAcceptedAndCarryTheSignatureOfBotocore(t *testing.T) {
 	}
 }
 
+// TestTokensThatLiveTooLongAreRefused signs them for as long as they say, so that nothing but their life is wrong.
+func TestTokensThatLiveTooLongAreRefused(t *testing.T) {
+	all := readVectors(t)
+	endpoint := all.Tokens[0].endpoint()
+	keys := aws.Credentials{AccessKeyID: all.AccessKeyID, SecretAccessKey: all.SecretAccessKey}
+	for seconds, good := range map[int]bool{1: true, 900: true, 901: false, 604800: false} {
+		address := fmt.Sprintf("http://%s:%d/?Action=connect&DBUser=%s&X-Amz-Expires=%d", endpoint.Host, endpoint.Port, endpoint.User, seconds)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, _, err := v4.NewSigner().PresignHTTP(t.Context(), keys, request, sigv4.PayloadHash(nil), "rds-db", endpoint.Region, all.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = all.verifier("", all.Now).VerifyToken(strings.TrimPrefix(token, "http://"), endpoint)
+		if good && err != nil {
+			t.Errorf("a token of %d s: %v", seconds, err)
+		} else if !good {
+			wantCode(t, err, "SignatureDoesNotMatch", all)
+			if want := "longer than"; !strings.Contains(err.Error(), want) {
+				t.Errorf("a token of %d s: %v, want %q", seconds, err, want)
+			}
+		}
+	}
+}
+
 func signatureOf(t *testing.T, token string) string {
 	t.Helper()
 	_, query, _ := strings.Cut(token, "?")

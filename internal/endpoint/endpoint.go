@@ -18,6 +18,14 @@ type Name struct {
 	Account string
 }
 
+// Of returns the ID when the endpoint is that service's, else "".
+func (n Name) Of(service string) string {
+	if n.Service == service {
+		return n.ID
+	}
+	return ""
+}
+
 var (
 	awsDomains = []string{".amazonaws.com.cn", ".amazonaws.com", ".amazonaws.eu", ".c2s.ic.gov", ".sc2s.sgov.gov"}
 	regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)

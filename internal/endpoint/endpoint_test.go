@@ -60,6 +60,13 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestAnIDIsOfItsServiceOnly(t *testing.T) {
+	n := endpoint.Parse("c1.abc.us-east-1.redshift.amazonaws.com")
+	if n.Of("redshift") != "c1" || n.Of("redshift-serverless") != "" {
+		t.Errorf("got %q, %q", n.Of("redshift"), n.Of("redshift-serverless"))
+	}
+}
+
 func TestHostsThatCanBeDialled(t *testing.T) {
 	for host, problem := range map[string]string{
 		"db.example.com": "", "localhost": "", "127.0.0.1": "", "::1": "", "fe80::1%eth0": "", "/var/run/postgresql": "", "a_b-c.corp.": "", "": "",

@@ -40,6 +40,50 @@ func RedshiftStartup(key string) bool { return slices.Contains(startup[:3], stri
 // RedshiftSetting reports whether a key is a parameter that is SET in each new session with Redshift.
 func RedshiftSetting(key string) bool { return slices.Contains(redshiftSettings, strings.ToLower(key)) }
 
+// RedshiftSet is the statement that sets a parameter of Redshift. A search_path is a list of names: those in double quotes
+// as they stand, others in lower case. To Redshift a backslash in a literal is an escape.
+func RedshiftSet(key, value string) string {
+	values := []string{value}
+	if strings.EqualFold(key, "search_path") {
+		values = identifiers(value)
+	}
+	for i, v := range values {
+		values[i] = "'" + strings.NewReplacer(`\`, `\\`, "'", "''").Replace(v) + "'"
+	}
+	return "SET " + key + " TO " + strings.Join(values, ", ")
+}
+
+// identifiers splits a list of names at the commas outside double quotes, as PostgreSQL does (SplitIdentifierString).
+func identifiers(list string) []string {
+	var names []string
+	for more := true; more; {
+		list = strings.TrimLeft(list, " \t\r\n")
+		var name, rest string
+		if quoted, ok := strings.CutPrefix(list, `"`); ok {
+			name, rest = unquote(quoted)
+			_, list, more = strings.Cut(rest, ",")
+		} else {
+			name, list, more = strings.Cut(list, ",")
+			name = strings.ToLower(strings.TrimRight(name, " \t\r\n"))
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// unquote reads a quoted name after its opening quote; two quotes in it are one.
+func unquote(text string) (name, rest string) {
+	for {
+		part, after, _ := strings.Cut(text, `"`)
+		name += part
+		text, _ = strings.CutPrefix(after, `"`)
+		if text == after {
+			return name, after
+		}
+		name += `"`
+	}
+}
+
 // ignored are known keys without effect here, by why.
 var ignored = map[string][]string{
 	"it shapes Airflow's own cursors, engines and SQL": {

@@ -36,3 +36,18 @@ func TestOtherIdentitiesAreKnownKeys(t *testing.T) {
 		t.Error("OtherIdentity is wrong")
 	}
 }
+
+func TestRedshiftGetsASearchPathOfSeveralNames(t *testing.T) {
+	for _, tc := range [][3]string{
+		{"query_group", `it's \ a, b`, `SET query_group TO 'it''s \\ a, b'`},
+		{"search_path", "sales", "SET search_path TO 'sales'"},
+		{"Search_Path", " Sales , public", "SET Search_Path TO 'sales', 'public'"},
+		{"search_path", `"$user", "My, ""own"" Schema",it's`, `SET search_path TO '$user', 'My, "own" Schema', 'it''s'`},
+		{"search_path", "", "SET search_path TO ''"},
+		{"search_path", `a,"b`, "SET search_path TO 'a', 'b'"},
+	} {
+		if got := RedshiftSet(tc[0], tc[1]); got != tc[2] {
+			t.Errorf("%s %q: got %s, want %s", tc[0], tc[1], got, tc[2])
+		}
+	}
+}

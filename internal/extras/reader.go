@@ -1,6 +1,7 @@
 package extras
 
 import (
+	"crypto/tls"
 	"fmt"
 	"strconv"
 	"strings"
@@ -139,6 +140,17 @@ func (r *Reader) Number(o Option, low, high int) int {
 		return 0
 	}
 	return n
+}
+
+// TLSVersion reads libpq's name of a protocol version; zero when it is not set. A TLSMax below TLS 1.2 leaves nothing to
+// speak.
+func (r *Reader) TLSVersion(o Option) uint16 {
+	versions := map[string]uint16{"": 0, "TLSv1": tls.VersionTLS10, "TLSv1.1": tls.VersionTLS11, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
+	v, known := versions[r.Text(o)]
+	if !known || o == TLSMax && v != 0 && v < tls.VersionTLS12 {
+		r.Fail(r.Key(o), fmt.Errorf("extra %s is %q", r.Quoted(o), r.Text(o)), "TLSv1.2 or TLSv1.3")
+	}
+	return v
 }
 
 // List reads an array of texts, or a text with commas.

@@ -3,4 +3,5 @@
 //
 //	config, err := hermetic.Config()
 //	config.ConnConfig.Host = "db.example.com"
+//	hermetic.Apply(&config.ConnConfig.Config, map[string]string{"channel_binding": "require"})
 package hermetic

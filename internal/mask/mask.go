@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"bytes"
 	"regexp"
 	"strings"
 
@@ -33,8 +34,27 @@ func isSensitive(key string) bool {
 // harmless are keys that hold a sensitive word but never a secret.
 var harmless = map[string]bool{"serverless_token_duration_seconds": true}
 
-// secretText finds secrets that stand under a harmless key: AWS key ids, URIs with a password, signed tokens.
-var secretText = regexp.MustCompile(`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|://[^/?#\s]*:[^/?#\s]*@|X-Amz-Signature=|-----BEGIN [A-Z ]*PRIVATE KEY|(?i)\bpassword\s*=`)
+// secretText finds secrets that stand under a harmless key: URLs with a password, which may hold any character, signed
+// URLs, private keys, and a sensitive word with a value, as in "-c my.passwd=x" or a Python dict's text.
+var secretText = regexp.MustCompile(`(?is)://.*:.*@|X-Amz-Signature=|-----BEGIN [A-Z ]*PRIVATE KEY|(?:` + words() + `)\w*(?:\s*=|['"]\s*:)`)
+
+// keyID is an AWS key id: no secret by itself, but half of one.
+var keyID = regexp.MustCompile(`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`)
+
+// words is a pattern of the sensitive words, however their parts are joined.
+func words() string { return strings.ReplaceAll(strings.Join(sensitive, "|"), "_", "[-_. ]?") }
+
+// userInfo is a user and password before a host.
+var userInfo = regexp.MustCompile(`(?s)^\S*:.*@`)
+
+// Field returns the text of a connection's field as it may be shown: [Text] when it looks like a secret, and a host
+// without the user and password that somebody wrote before it.
+func Field(text string) string {
+	if secretText.MatchString(text) {
+		return Text
+	}
+	return userInfo.ReplaceAllString(text, Text+"@")
+}
 
 // Value returns v with every string and number below a sensitive key replaced by [Text], and every string that looks
 // like a secret.
@@ -43,9 +63,7 @@ func Value(v pyjson.Value) pyjson.Value { return masked(v, false) }
 func masked(v pyjson.Value, below bool) pyjson.Value {
 	switch v.Kind {
 	case pyjson.String:
-		if v.Text != "" && (below || secretText.MatchString(v.Text)) {
-			v.Text = Text
-		}
+		v.Text = maskedText(v.Text, below)
 	case pyjson.Number:
 		if below { // Airflow leaves numbers; a numeric password is one all the same
 			return pyjson.Value{Kind: pyjson.String, Text: Text}
@@ -64,4 +82,27 @@ func masked(v pyjson.Value, below bool) pyjson.Value {
 		v.Members = members
 	}
 	return v
+}
+
+// maskedText is a string's masked text. One that is JSON itself, as Airflow lets people write session_kwargs and others,
+// is masked inside; without a secret it stays as it is.
+func maskedText(text string, below bool) string {
+	switch {
+	case text == "":
+		return ""
+	case below:
+		return Text
+	}
+	inner, err := pyjson.Parse(text)
+	if err != nil || inner.Kind != pyjson.Array && inner.Kind != pyjson.Object {
+		if secretText.MatchString(text) || keyID.MatchString(text) {
+			return Text
+		}
+		return text
+	}
+	was, shown := pyjson.Append(nil, inner, pyjson.Python), pyjson.Append(nil, masked(inner, false), pyjson.Python)
+	if bytes.Equal(was, shown) {
+		return text
+	}
+	return string(shown)
 }

@@ -6,5 +6,5 @@
 //
 // However many callers ask, one fetch runs; it is asked ahead of expiry, the old value serves while it fails, and who
 // gives up waiting does not end it for the others. Nothing runs while nobody asks. Time is the wall clock's: a laptop
-// that slept wakes up to an expired token. It is not a cache with keys; that is a map of these.
+// that slept wakes up to an expired token. A [Group] shares values by key.
 package refresh

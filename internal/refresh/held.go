@@ -28,6 +28,11 @@ func newHeld[T any](value T, made, expires time.Time) *held[T] {
 	return h
 }
 
+// until is h with another end, and fresh until then.
+func (h *held[T]) until(end time.Time) *held[T] {
+	return &held[T]{value: h.value, made: h.made, due: end.Round(0), expires: end.Round(0)}
+}
+
 // refreshAfter is when in its life a value's successor is asked for: from a half to seven tenths of it, at random.
 func refreshAfter(life time.Duration) time.Duration {
 	if life <= 0 {

@@ -19,6 +19,8 @@ const (
 	longestWait = time.Minute
 	// longestRefusal is how long it is left alone when callers get the error instead of a value.
 	longestRefusal = 5 * time.Second
+	// deadLife is how long a value serves that had expired when it came.
+	deadLife = 5 * time.Second
 )
 
 // ErrClosed is what Get returns after Close.
@@ -50,6 +52,7 @@ type Value[T comparable] struct {
 	mu       sync.Mutex // guards what follows and every store to current
 	flight   *flight[T] // the one running fetch, or nil
 	failure  failure
+	dead     bool // the last value came expired
 	closed   bool
 	running  sync.WaitGroup
 	dropping uint64 // counts drops, so that a failure from before a drop is not held against what follows it
@@ -153,8 +156,22 @@ func (v *Value[T]) land(f *flight[T], drops uint64, h *held[T], err error) {
 	default:
 		f.value = h.value
 		v.failure = failure{}
-		v.current.Store(h)
+		v.keep(h)
 	}
+}
+
+// keep stores a value. One that comes expired, as all do when this machine's clock is ahead, may be good all the same:
+// it serves for a moment, so that the source is not asked at every call, unless somebody refuses it.
+func (v *Value[T]) keep(h *held[T]) {
+	if now := time.Now(); h.age(now) == expired {
+		if !v.dead {
+			v.opts.Logger.Warn("a credential has expired before it came; is this machine's clock ahead?", "conn", v.opts.Name, "expires", h.expires)
+		}
+		v.dead, h = true, h.until(now.Add(deadLife))
+	} else {
+		v.dead = false
+	}
+	v.current.Store(h)
 }
 
 func (v *Value[T]) failed(err error) {

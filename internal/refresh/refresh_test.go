@@ -294,18 +294,32 @@ func TestZeroExpiryIsForEver(t *testing.T) {
 	})
 }
 
-func TestValueThatComesExpiredIsGivenOutOnce(t *testing.T) {
+func TestValueThatComesExpiredServesForAMomentWithOneWarning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		calls := 0
-		v := refresh.New(func(context.Context) (int, time.Time, error) {
-			calls++
-			return calls, time.Now().Add(-time.Second), nil
-		}, refresh.Options{})
-		defer v.Close()
-		for n := 1; n < 3; n++ {
-			if got, err := v.Get(t.Context()); got != n || err != nil {
-				t.Errorf("got %d, %v; want %d", got, err, n)
+		var log bytes.Buffer
+		s, ahead := &source{}, int64(2) // so many come expired
+		v := refresh.New(func(ctx context.Context) (int64, time.Time, error) {
+			n, expires, err := s.fetch(ctx)
+			if n <= ahead {
+				expires = time.Now().Add(-time.Second)
 			}
+			return n, expires, err
+		}, refresh.Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Name: "c"})
+		defer v.Close()
+		for range 50 {
+			want(t, v, 1)
+		}
+		pass(6 * time.Second)
+		for range 50 {
+			want(t, v, 2)
+		}
+		v.Drop(2) // refused: then there is no reason to keep it
+		want(t, v, 3)
+		pass(life / 3)
+		want(t, v, 3)
+		wantCalls(t, s, 3)
+		if text := log.String(); strings.Count(text, "clock") != 1 || !strings.Contains(text, "conn=c") {
+			t.Errorf("log: %s", text)
 		}
 	})
 }

@@ -6,10 +6,11 @@ import (
 	_ "embed"
 	"encoding/pem"
 	"errors"
-	"os"
 	"regexp"
 	"slices"
 	"sync"
+
+	"github.com/airhook-go/airhook/internal/files"
 )
 
 //go:generate go run ./generate
@@ -39,9 +40,9 @@ func AWS() *x509.CertPool { return awsPool().Clone() }
 // caller's own.
 func System() *x509.CertPool { return systemPool().Clone() }
 
-// File returns the certificates of a PEM file. A file without any is an error.
+// File returns the certificates of a PEM file. A file without any is an error, as is what [files.Read] refuses.
 func File(name string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(name)
+	text, err := files.Read(name)
 	if err != nil {
 		return nil, err
 	}

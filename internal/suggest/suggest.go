@@ -5,6 +5,17 @@ import (
 	"strings"
 )
 
+// longest is the number of bytes of a word that anybody would misspell; comparing takes the product of two lengths.
+const longest = 100
+
+// Short is a word as a message can hold it: its beginning, when it is a long one.
+func Short(word string) string {
+	if len(word) <= longest {
+		return word
+	}
+	return strings.ToValidUTF8(word[:longest], "") + "…"
+}
+
 // Nearest returns up to three of the known words that are close to word, the closest first.
 func Nearest(word string, known []string) []string {
 	type scored struct {
@@ -13,6 +24,9 @@ func Nearest(word string, known []string) []string {
 	}
 	var close []scored
 	for _, k := range known {
+		if max(len(word), len(k)) > longest {
+			continue
+		}
 		far := distance(strings.ToLower(word), strings.ToLower(k))
 		if far <= max(1, len(word)/3) || len(word) > 2 && strings.HasPrefix(strings.ToLower(k), strings.ToLower(word)) {
 			close = append(close, scored{k, far})

@@ -2,6 +2,7 @@ package suggest_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/airhook-go/airhook/internal/suggest"
@@ -20,6 +21,21 @@ func TestNearestComesFirst(t *testing.T) {
 	} {
 		if got := suggest.Nearest(word, known); !slices.Equal(got, want) {
 			t.Errorf("%q: got %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestLongWordsCostNothing(t *testing.T) {
+	long := strings.Repeat("é", 1<<22)
+	if got := suggest.Nearest(long, []string{"lake", long}); got != nil {
+		t.Errorf("%d words are near to a long one", len(got))
+	}
+	if got := suggest.Nearest("lake", []string{long, "lake_x"}); !slices.Equal(got, []string{"lake_x"}) {
+		t.Errorf("beside a long one: got %d words", len(got))
+	}
+	for word, want := range map[string]string{"lake": "lake", "x" + long: "x" + long[:98] + "…"} {
+		if got := suggest.Short(word); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

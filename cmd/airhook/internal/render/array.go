@@ -4,7 +4,7 @@ import "bytes"
 
 // appendArray turns PostgreSQL's array text into a JSON array: nested braces, quoted elements with backslashes, NULL
 // without quotes, and a prefix of bounds such as [0:2]= that JSON has no place for (PostgreSQL documentation, 8.15.6).
-// Text that is no array becomes a string.
+// Text that is no array, or one of more dimensions than PostgreSQL has, becomes a string.
 func appendArray(dst []byte, t Type, text []byte, compact bool) []byte {
 	at := len(dst)
 	p := arrayText{text: text, elem: *t.Elem, delim: t.Delim, compact: compact}
@@ -18,9 +18,13 @@ func appendArray(dst []byte, t Type, text []byte, compact bool) []byte {
 	return dst
 }
 
+// maxDimensions is PostgreSQL's MAXDIM (utils/array.h).
+const maxDimensions = 6
+
 type arrayText struct {
 	text    []byte
 	at      int
+	depth   int
 	elem    Type
 	delim   byte
 	compact bool
@@ -35,9 +39,10 @@ func (p *arrayText) peek() byte {
 }
 
 func (p *arrayText) array(dst []byte) ([]byte, bool) {
-	if p.peek() != '{' {
+	if p.peek() != '{' || p.depth == maxDimensions {
 		return dst, false
 	}
+	p.depth++
 	p.at++
 	dst = append(dst, '[')
 	for first := true; ; first = false {
@@ -60,6 +65,7 @@ func (p *arrayText) array(dst []byte) ([]byte, bool) {
 		return dst, false
 	}
 	p.at++
+	p.depth--
 	return append(dst, ']'), true
 }
 

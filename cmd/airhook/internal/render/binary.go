@@ -91,14 +91,22 @@ func momentText(oid uint32, t time.Time, micros int64) []byte {
 func binaryArray(elem uint32, b []byte) []byte {
 	r := wire{b: b}
 	dims, _, _ := r.int32(), r.int32(), r.int32()
-	if dims <= 0 {
+	switch {
+	case dims == 0:
 		return []byte("{}")
+	case dims < 0 || dims > maxDimensions:
+		return []byte{}
 	}
+	room := len(b) / 4 // every element has at least its length
 	var lengths []int
 	var bounds []byte
 	shifted := false
-	for range min(dims, 6) { // MAXDIM
+	for range dims {
 		n, from := r.int32(), r.int32()
+		if n < 1 || n > room {
+			return []byte{}
+		}
+		room /= n
 		lengths = append(lengths, n)
 		shifted = shifted || from != 1
 		bounds = append(bounds, '[')
@@ -111,14 +119,20 @@ func binaryArray(elem uint32, b []byte) []byte {
 	if shifted {
 		text = append(bounds, '=')
 	}
-	return r.nested(text, elem, lengths)
+	if text = r.nested(text, elem, lengths); r.short {
+		return []byte{}
+	}
+	return text
 }
 
-type wire struct{ b []byte }
+type wire struct {
+	b     []byte
+	short bool // something was to be read that is not there
+}
 
 func (r *wire) int32() int {
 	if len(r.b) < 4 {
-		r.b = nil
+		r.b, r.short = nil, true
 		return 0
 	}
 	n := int(int32(binary.BigEndian.Uint32(r.b)))
@@ -137,7 +151,7 @@ func (r *wire) nested(text []byte, elem uint32, lengths []int) []byte {
 			continue
 		}
 		n := r.int32()
-		if n < 0 || n > len(r.b) {
+		if r.short = r.short || n > len(r.b); n < 0 || r.short {
 			text = append(text, "NULL"...)
 			continue
 		}

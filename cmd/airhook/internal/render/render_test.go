@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -127,6 +128,8 @@ func TestArrays(t *testing.T) {
 		{ArrayOf(document, ','), `{"{\"a\": 1}",null,NULL}`, `[{"a":1},null,null]`},
 		{ArrayOf(momentTZ, ','), `{"2024-01-01 00:30:00+01",infinity}`, `["2023-12-31T23:30:00Z","infinity"]`},
 		{ArrayOf(Type{}, ';'), "{(1,1),(0,0);(2,2),(1,1)}", `["(1,1),(0,0)","(2,2),(1,1)"]`},
+		{text, "{{{{{{a}}}}}}", `[[[[[["a"]]]]]]`},
+		{text, "{{{{{{{a}}}}}}}", `"{{{{{{{a}}}}}}}"`}, // more dimensions than there are
 		{text, "{a", `"{a"`},
 		{text, "a}", `"a}"`},
 		{text, `{"a}`, `"{\"a}"`},
@@ -142,6 +145,44 @@ func TestArrays(t *testing.T) {
 		}
 		if got, want := all(t, CSV, []Column{{"v", test.t}}, [][]byte{b(test.in)}), "v\n"+string(appendField(nil, b(test.in)))+"\n"; got != want {
 			t.Errorf("%s in CSV: %q, want PostgreSQL's own text %q", test.in, got, want)
+		}
+	}
+}
+
+// A server that means harm is no server of PostgreSQL, but must not take our memory or time.
+func TestArraysThatNoServerSendsCostNothing(t *testing.T) {
+	for _, n := range []int{1 << 20, 8 << 20} {
+		text := strings.Repeat("{", n)
+		if got := appendJSON(nil, ArrayOf(integer, ','), b(text), false); string(got) != `"`+text+`"` {
+			t.Errorf("%d braces become %d bytes", n, len(got))
+		}
+	}
+	header := func(words ...uint32) (form []byte) {
+		for _, w := range words {
+			form = binary.BigEndian.AppendUint32(form, w)
+		}
+		return form
+	}
+	const dates, null = 1182, 1<<32 - 1
+	for name, c := range map[string]struct {
+		form []byte
+		want string
+	}{
+		"64 million elements":       {header(1, 0, dateOID, 64<<20, 1), ""},
+		"2^31-1 elements":           {header(1, 0, dateOID, 1<<31-1, 1), ""},
+		"fewer than none":           {header(1, 0, dateOID, null, 1), ""},
+		"a million times a million": {header(2, 0, dateOID, 1<<20, 1, 1<<20, 1), ""},
+		"lengths that overflow":     {header(4, 0, dateOID, 1<<16, 1, 1<<16, 1, 1<<16, 1, 1<<16, 1), ""},
+		"seven dimensions":          {header(7, 0, dateOID, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, null), ""},
+		"fewer dimensions than no":  {header(null), ""},
+		"cut off":                   {header(1, 0, dateOID, 1), ""},
+		"an element cut off":        {header(1, 0, dateOID, 1, 1, 4), ""},
+		"no elements":               {header(0, 0, dateOID), "{}"},
+		"NULL and a date":           {header(1, 1, dateOID, 2, 1, null, 4, 0), `{NULL,"2000-01-01"}`},
+		"two by one, from 0":        {header(2, 1, dateOID, 2, 0, 1, 1, null, null), `[0:1][1:1]={{NULL},{NULL}}`},
+	} {
+		if got := string(FromBinary(dates, c.form)); got != c.want {
+			t.Errorf("%s: %.60q, want %q", name, got, c.want)
 		}
 	}
 }

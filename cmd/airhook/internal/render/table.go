@@ -99,7 +99,12 @@ func (t *tableWriter) Close() error {
 	return t.w.Flush()
 }
 
-// visible keeps a value on its line and away from the terminal's controls.
+// Visible is text that stays on its line and away from a terminal's controls, which are written as in JSON: \n, \u001b.
+func Visible(text string) string { return visible([]byte(text)) }
+
+// Width counts the columns that text takes on a terminal.
+func Width(text string) int { return width(text) }
+
 func visible(b []byte) string {
 	clean := true
 	for _, c := range b {
