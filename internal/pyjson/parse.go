@@ -3,6 +3,7 @@ package pyjson
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxDepth bounds nesting, so that hostile text cannot exhaust the stack. Python gives up near 1,000 too.
@@ -18,9 +19,15 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s at line %d column %d", e.Problem, e.Line, e.Column)
 }
 
-// Parse reads one JSON value with nothing but blanks around it. The error is a [*SyntaxError].
+// Parse reads one JSON value with nothing but blanks around it. The error is a [*SyntaxError]. Text that is not UTF-8 is
+// refused, as by Python: bytes that stand for nothing would be written as one and the same sign.
 func Parse(text string) (Value, error) {
 	p := parser{s: text}
+	if at := invalid(text); at >= 0 {
+		p.i = at
+		p.fail("bytes that are not UTF-8")
+		return Value{}, p.err
+	}
 	p.blanks()
 	v := p.value(0)
 	p.blanks()
@@ -31,6 +38,19 @@ func Parse(text string) (Value, error) {
 		return Value{}, p.err
 	}
 	return v, nil
+}
+
+// invalid is where text stops being UTF-8, or -1.
+func invalid(text string) int {
+	if utf8.ValidString(text) {
+		return -1
+	}
+	for i, r := range text {
+		if _, size := utf8.DecodeRuneInString(text[i:]); r == utf8.RuneError && size == 1 {
+			return i
+		}
+	}
+	return -1
 }
 
 type parser struct {
