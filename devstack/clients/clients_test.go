@@ -300,20 +300,45 @@ func python(t *testing.T, env []string, script string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-func TestPsycopg(t *testing.T) {
+// Each of them prepares a statement, reads 100,000 rows, keeps backslashes as they are, and cancels.
+func TestPythonsDriversLogInToRDS(t *testing.T) {
 	in := instance(t, "rds")
-	env := environment(t, "PGPASSWORD="+token(t, in))
-	if got := python(t, env, "psycopg_client.py", in.Endpoint, strconv.Itoa(in.Port), in.Database, in.Users[0], status.CAFile); got != "ok" {
+	port := strconv.Itoa(in.Port)
+	named, rest := []string{in.Endpoint, port}, []string{in.Database, in.Users[0], status.CAFile}
+	for script, args := range map[string][]string{
+		"psycopg_client.py": append(named, rest...), "psycopg2_client.py": append(named, rest...), "asyncpg_client.py": append([]string{port}, rest...),
+	} {
+		t.Run(script, func(t *testing.T) {
+			if got := python(t, environment(t, "PGPASSWORD="+token(t, in)), script, args...); got != "ok" {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+func TestSQLAlchemyTakesANewTokenForEverySession(t *testing.T) {
+	in := instance(t, "rds")
+	env := environment(t, named(in, "rds", map[string]any{"iam": true}))
+	got := python(t, env, "sqlalchemy_client.py", binary, "rds", in.Endpoint, strconv.Itoa(in.Port), in.Database, in.Users[0], status.CAFile)
+	if got != "ok" {
 		t.Errorf("got %q", got)
 	}
 }
 
 func TestRedshiftConnector(t *testing.T) {
 	in := instance(t, "redshift")
-	env := environment(t, "SSL_CERT_FILE="+status.CAFile)
-	got := python(t, env, "redshift_client.py", strconv.Itoa(in.Port), in.Database, in.Users[0], in.ID, status.AWS.Region, status.AWS.EndpointURL)
-	if got != "ok" {
-		t.Errorf("got %q", got)
+	for name, c := range map[string]struct {
+		env, args []string
+	}{
+		"its own IAM login": {nil, []string{in.Users[0], in.ID, status.AWS.Region, status.AWS.EndpointURL}},
+		"a database user":   {[]string{"PGPASSWORD=" + in.PasswordLogin.Password}, []string{in.PasswordLogin.User}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := environment(t, append(c.env, "SSL_CERT_FILE="+status.CAFile)...)
+			if got := python(t, env, "redshift_client.py", append([]string{strconv.Itoa(in.Port), in.Database}, c.args...)...); got != "ok" {
+				t.Errorf("got %q", got)
+			}
+		})
 	}
 }
 

@@ -1,17 +1,19 @@
-"""Logs in with redshift_connector and IAM: redshift_client.py PORT DATABASE USER CLUSTER REGION ENDPOINT_URL.
+"""Logs in with redshift_connector: redshift_client.py PORT DATABASE USER [CLUSTER REGION ENDPOINT_URL].
 
-The AWS keys come by the environment. redshift_connector cannot be told another address for a host name, so the host is
+With a cluster by its own IAM login, whose AWS keys come by the environment; else with PGPASSWORD. redshift_connector cannot be told another address for a host name, so the host is
 localhost, which it takes for a custom domain; and it trusts a CA of ours by SSL_CERT_FILE only.
 """
+import os
 import sys
 
 import redshift_connector
 
-port, database, user, cluster, region, endpoint = sys.argv[1:]
+port, database, user, *aws = sys.argv[1:]
+login = dict(user=user, password=os.environ.get("PGPASSWORD"))
+if aws:
+    login = dict(iam=True, db_user=user, cluster_identifier=aws[0], region=aws[1], endpoint_url=aws[2])
 text = "back\\slash, 'quote' and \"another\", ü"
-with redshift_connector.connect(
-    iam=True, host="localhost", port=int(port), database=database, db_user=user, cluster_identifier=cluster, region=region, endpoint_url=endpoint
-) as conn:
+with redshift_connector.connect(host="localhost", port=int(port), database=database, **login) as conn:
     with conn.cursor() as cursor:
         cursor.execute("SELECT current_user, version()")
         who, version = cursor.fetchone()
