@@ -3,14 +3,17 @@
 package devstack_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/redshift"
+	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/airhook-go/airhook/devstack"
+	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/airhooktest"
 )
 
 func TestFaults(t *testing.T) {
@@ -70,26 +73,39 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-func TestIdentitiesAreWhoTheySay(t *testing.T) {
+func TestAPausedClusterLetsNobodyIn(t *testing.T) {
 	s := common(t)
-	kinds := map[string]devstack.Identity{}
-	for _, i := range s.Status().AWS.Identities {
-		kinds[i.Kind] = i
+	in := instance(t, s, "my-redshift-cluster")
+	login := func() error {
+		_, err := open(t, config(t, s, in, in.PasswordLogin.User, in.PasswordLogin.Password))
+		return err
 	}
-	for _, kind := range []string{"keys", "session", "profile", "expired"} {
-		t.Run(kind, func(t *testing.T) {
-			identity, found := kinds[kind]
-			if !found {
-				t.Fatal("there is none")
-			}
-			arn, err := whoIs(t, identity.Env)
-			if kind == "expired" {
-				wantCode(t, err, "ExpiredToken")
-				return
-			}
-			if err != nil || arn != identity.ARN {
-				t.Errorf("it is %q (%v), want %q", arn, err, identity.ARN)
-			}
-		})
+	if err := s.Account().SetClusterStatus(in.ID, "paused"); err != nil {
+		t.Fatal(err)
+	}
+	var answered *pgconn.PgError
+	if err := login(); err == nil || errors.As(err, &answered) {
+		t.Errorf("got %v, want no answer", err)
+	}
+	extra, err := airhook.ParseExtra(`{"sslmode": "require"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := airhooktest.Client(t, airhook.Connection{
+		ID: "paused", Type: "postgres", Host: "127.0.0.1", Port: in.Port, Login: in.PasswordLogin.User, Password: airhook.NewSecret(in.PasswordLogin.Password),
+		Schema: in.Database, Extra: extra,
+	})
+	if _, err := client.Dial(t.Context(), "paused", nil); !errors.Is(err, airhook.ErrUnreachable) {
+		t.Errorf("got %v, want unreachable", err)
+	}
+	out, err := clusters(s).DescribeClusters(t.Context(), &redshift.DescribeClustersInput{ClusterIdentifier: aws.String(in.ID)})
+	if err != nil || *out.Clusters[0].ClusterStatus != "paused" {
+		t.Errorf("described as %v, %v", out, err)
+	}
+	if err := s.Account().SetClusterStatus(in.ID, "available"); err != nil {
+		t.Fatal(err)
+	}
+	if err := login(); err != nil {
+		t.Errorf("back to normal: %v", err)
 	}
 }

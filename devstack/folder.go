@@ -38,6 +38,8 @@ type note struct {
 	MadeBy string `json:"made_by"`
 	// MadeDir says that the folder itself was made by a stack.
 	MadeDir bool `json:"made_dir"`
+	// MadeAbove is how many folders right above it were made for it.
+	MadeAbove int `json:"made_above,omitempty"`
 	// Workspace is the servers' folder.
 	Workspace string `json:"workspace"`
 }
@@ -60,12 +62,14 @@ func claim(dir string) (*folder, error) {
 	}
 	f, err := seize(dir)
 	if err != nil {
-		if made {
-			_ = os.Remove(dir)
+		if made > 0 {
+			files.RemoveEmpty(dir, made-1)
 		}
 		return nil, err
 	}
-	f.note.MadeDir = made || f.note.MadeDir
+	if made > 0 {
+		f.note.MadeDir, f.note.MadeAbove = true, made-1
+	}
 	if err := f.sweep(); err != nil {
 		return nil, errors.Join(err, f.lock.release())
 	}
@@ -79,17 +83,21 @@ func claim(dir string) (*folder, error) {
 	return f, nil
 }
 
-// makeDir makes the folder, and says whether it did. One that exists must be ours alone to write to: it will hold keys.
-func makeDir(dir string) (bool, error) {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
-		return false, failed(dir, "make the dev stack's folder", err, "set AIRHOOK_DEV_DIR to a folder that you may write to")
+// makeDir makes the folder, and returns how many it made: that one and those above it. One that exists must be ours alone
+// to write to: it will hold keys.
+func makeDir(dir string) (made int, err error) {
+	made = files.Missing(dir)
+	if err = os.MkdirAll(filepath.Dir(dir), 0o700); err == nil {
+		err = os.Mkdir(dir, 0o700)
 	}
-	err := os.Mkdir(dir, 0o700)
-	if err == nil || !errors.Is(err, fs.ErrExist) {
-		return err == nil, failed(dir, "make the dev stack's folder", err, "set AIRHOOK_DEV_DIR to a folder that you may write to")
+	switch {
+	case err == nil:
+		return made, nil
+	case errors.Is(err, fs.ErrExist):
+		_, err = trusted(dir)
+		return 0, err
 	}
-	_, err = trusted(dir)
-	return false, err
+	return 0, failed(dir, "make the dev stack's folder", err, "set AIRHOOK_DEV_DIR to a folder that you may write to")
 }
 
 // trusted says whether the folder exists. One that others can write to is an error: what we read there could be theirs,
@@ -185,7 +193,7 @@ func (f *folder) sweep() error {
 func (f *folder) leave() error {
 	err := errors.Join(f.sweep(), f.lock.release())
 	if f.note.MadeDir {
-		_ = os.Remove(f.dir) // fails when somebody put a file there, and should
+		files.RemoveEmpty(f.dir, f.note.MadeAbove) // not one that somebody put a file into
 	}
 	return err
 }

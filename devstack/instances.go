@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/devstack/cloud"
 	"github.com/airhook-go/airhook/devstack/gateway"
 	"github.com/airhook-go/airhook/devstack/postgres"
 )
@@ -35,10 +36,16 @@ type spec struct {
 	users        []string // log in by IAM, or by no way at all on kind postgres
 	master       string   // logs in by password
 	port         int      // the usual one, so that stored connections outlive the stack; others may have taken it
+	domain       string   // a custom domain of Redshift's
 }
 
-// awsPort is the usual one of the AWS endpoints. All of them are below those that kernels give to clients.
-const awsPort = 25400
+// The usual ports of the AWS endpoints, of an instance's metadata and of a container's credentials. All of them are below
+// those that kernels give to clients.
+const (
+	awsPort       = 25400
+	metadataPort  = 25401
+	containerPort = 25402
+)
 
 // specs are the instances, in the order that status lists them. Endpoints and ids are those of the documentation of
 // Airflow's Postgres provider.
@@ -48,12 +55,12 @@ func specs() []spec {
 	plain := []string{"app", "etl"}
 	all := append(append([]string{}, plain...), iam...)
 	return []spec{
-		{gateway.Postgres, "mypg", "mypg.example.internal", "mydb", nil, "app", 25431},
-		{gateway.RDS, "mydb", "mydb" + rds, "mydb", plain, "postgres", 25432},
-		{gateway.Redshift, "my-cluster", "my-cluster" + redshift, "dev", all, "awsuser", 25439},
-		{gateway.RedshiftServerless, "my-workgroup", "my-workgroup" + serverless, "dev", iam, "awsuser", 25440},
-		{gateway.Redshift, "my-redshift-cluster", "my-redshift-cluster" + redshift, "dev", all, "awsuser", 25441},
-		{gateway.RedshiftServerless, "my-serverless-workgroup", "my-serverless-workgroup" + serverless, "dev", iam, "awsuser", 25442},
+		{gateway.Postgres, "mypg", "mypg.example.internal", "mydb", nil, "app", 25431, ""},
+		{gateway.RDS, "mydb", "mydb" + rds, "mydb", plain, "postgres", 25432, ""},
+		{gateway.Redshift, "my-cluster", "my-cluster" + redshift, "dev", all, "awsuser", 25439, "warehouse.example.com"},
+		{gateway.RedshiftServerless, "my-workgroup", "my-workgroup" + serverless, "dev", iam, "awsuser", 25440, "lakehouse.example.com"},
+		{gateway.Redshift, "my-redshift-cluster", "my-redshift-cluster" + redshift, "dev", all, "awsuser", 25441, ""},
+		{gateway.RedshiftServerless, "my-serverless-workgroup", "my-serverless-workgroup" + serverless, "dev", iam, "awsuser", 25442, ""},
 	}
 }
 
@@ -188,7 +195,10 @@ func (s *Stack) openGateways(ctx context.Context) error {
 		case gateway.RDS:
 			o.Token = s.checkToken(in)
 		case gateway.Redshift, gateway.RedshiftServerless:
-			o.Password = s.checkPassword(in)
+			o.Password, o.Closed = s.checkPassword(in), s.paused(in)
+		}
+		if in.domain != "" {
+			o.Aliases = []string{in.domain}
 		}
 		if in.gateway, err = gateway.Listen(ctx, o); err != nil {
 			return err
@@ -208,7 +218,15 @@ func (s *Stack) checkToken(in *instance) func(user, token string) error {
 		if account == nil {
 			return errStarting
 		}
-		return account.CheckToken(in.endpoint, in.gateway.Port(), region, in.id, user, token)
+		return account.CheckToken(in.endpoint, in.gateway.Port(), region, cloud.ResourceID(in.id), user, token)
+	}
+}
+
+// paused says whether a cluster takes no connections, as SetClusterStatus has it.
+func (s *Stack) paused(in *instance) func() bool {
+	return func() bool {
+		account := s.account.Load()
+		return account != nil && in.kind == gateway.Redshift && account.ClusterStatus(in.id) != "available"
 	}
 }
 

@@ -5,24 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/devstack/cloud"
 	"github.com/airhook-go/airhook/devstack/gateway"
 	"github.com/airhook-go/airhook/devstack/postgres"
-)
-
-const (
-	requestTimeout = 30 * time.Second
-	drainTimeout   = 2 * time.Second
 )
 
 // Options say where a stack lives. Only Dir is required.
@@ -47,15 +39,18 @@ type Stack struct {
 	authority *gateway.Authority
 	instances []*instance
 	account   atomic.Pointer[cloud.Account]
-	server    *http.Server
-	listener  net.Listener
+	endpoints endpoints
 	serving   sync.WaitGroup
 	ended     chan string // ids of instances whose servers have ended
-	status    Status
 	close     func() error
+
+	mu        sync.Mutex
+	status    Status
+	published bool
 }
 
-// Start brings a stack up: one server and one port for each instance, and the AWS endpoints. A stack that runs in that
+// Start brings a stack up: one server and one port for each instance, and the AWS endpoints, an instance's metadata and a
+// container's credentials among them. A stack that runs in that
 // folder already is ErrExists; what a killed one left there is removed first.
 func Start(ctx context.Context, o Options) (*Stack, error) {
 	dir, err := filepath.Abs(o.Dir)
@@ -136,35 +131,6 @@ func (s *Stack) find(ctx context.Context, o postgres.FindOptions) error {
 	return err
 }
 
-// openAccount opens the AWS endpoints, which know the instances' ports.
-func (s *Stack) openAccount(ctx context.Context) error {
-	o := cloud.Options{AccountID: accountID, Region: region, Logger: s.logger}
-	for _, in := range s.instances {
-		switch in.kind {
-		case gateway.Redshift:
-			o.Clusters = append(o.Clusters, cloud.Cluster{ID: in.id, Endpoint: in.endpoint, Port: in.gateway.Port(), Database: in.database, MasterUser: in.master})
-		case gateway.RedshiftServerless:
-			o.Workgroups = append(o.Workgroups, cloud.Workgroup{Name: in.id, Endpoint: in.endpoint, Port: in.gateway.Port(), Database: in.database})
-		}
-	}
-	account, err := cloud.New(o)
-	if err != nil {
-		return err
-	}
-	s.account.Store(account)
-	if s.listener, err = gateway.Loopback(ctx, awsPort); err != nil {
-		return fmt.Errorf("open the AWS endpoint: %w", err)
-	}
-	s.server = &http.Server{
-		Handler: account, ReadHeaderTimeout: requestTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, IdleTimeout: requestTimeout,
-		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn),
-	}
-	s.serving.Go(func() { _ = s.server.Serve(s.listener) }) // ends with ErrServerClosed
-	return nil
-}
-
-func (s *Stack) endpointURL() string { return "http://" + s.listener.Addr().String() }
-
 // publish writes the files by which others reach the stack, the status last.
 func (s *Stack) publish() error {
 	account := s.account.Load()
@@ -175,16 +141,48 @@ func (s *Stack) publish() error {
 	if err := os.WriteFile(s.path(caName), s.authority.PEM(), 0o600); err != nil {
 		return failed(s.dir, "write the stack's certificate", err, "")
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.status.Running, s.status.CAFile, s.status.PIDs = true, s.path(caName), []int{os.Getpid()}
 	s.status.PostgreSQL, s.status.Programs, s.status.Cache = s.programs.Version, s.programs.Dir, s.programs.Cache
-	s.status.AWS = AWS{EndpointURL: s.endpointURL(), Region: region, AccountID: accountID, Principals: account.Principals(), Roles: account.Roles(), Identities: identities}
+	s.status.AWS = AWS{EndpointURL: s.endpoints.aws, Region: region, AccountID: accountID, Identities: identities}
 	for _, in := range s.instances {
 		one := in.status()
 		s.status.Instances = append(s.status.Instances, one)
-		s.status.DialMap[fmt.Sprintf("%s:%d", one.Endpoint, one.Port)] = one.Address
+		for _, name := range []string{one.Endpoint, one.CustomDomain} {
+			if name != "" {
+				s.status.DialMap[fmt.Sprintf("%s:%d", name, one.Port)] = one.Address
+			}
+		}
 		s.status.PIDs = append(s.status.PIDs, in.server.PID())
 	}
+	s.published = true
+	return s.write()
+}
+
+// write writes the status with the users and roles of the moment. The caller holds the lock.
+func (s *Stack) write() error {
+	account := s.account.Load()
+	s.status.AWS.Principals, s.status.AWS.Roles = account.Principals(), account.Roles()
 	return failed(s.dir, "write the dev stack's state", s.writeJSON(stackName, s.status), "")
+}
+
+// changed writes the status again when users or roles have changed.
+func (s *Stack) changed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.published {
+		return nil
+	}
+	return s.write()
+}
+
+// retract takes the status away: from now on nobody finds the stack.
+func (s *Stack) retract() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.published = false
+	_ = remove(s.path(stackName))
 }
 
 func (in *instance) status() Instance {
@@ -196,7 +194,12 @@ func (in *instance) status() Instance {
 	if len(users) == 0 {
 		users = []string{in.master}
 	}
+	resource := ""
+	if in.kind == gateway.RDS {
+		resource = cloud.ResourceID(in.id)
+	}
 	return Instance{
+		CustomDomain: in.domain, ResourceID: resource,
 		ID: in.id, Engine: string(engine), Kind: in.kind, Endpoint: in.endpoint, Port: in.gateway.Port(), UsualPort: in.port, Address: fmt.Sprintf("127.0.0.1:%d", in.gateway.Port()),
 		Database: in.database, Users: users, PasswordLogin: PasswordLogin{User: in.master, Password: in.password},
 	}
@@ -204,13 +207,15 @@ func (in *instance) status() Instance {
 
 // Status says what the stack is and how it is reached.
 func (s *Stack) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	status := s.status
 	status.PIDs = append([]int{os.Getpid()}, withChildren(s.status.PIDs[1:])...)
 	return status
 }
 
 // Env are the variables, NAME=value, that make airhook, the AWS SDKs and libpq use the stack.
-func (s *Stack) Env() []string { return s.status.Env() }
+func (s *Stack) Env() []string { return s.Status().Env() }
 
 // Account is the AWS account, for faults and more identities.
 func (s *Stack) Account() *cloud.Account { return s.account.Load() }
@@ -252,8 +257,8 @@ func (s *Stack) Close() error { return s.close() }
 
 func (s *Stack) stop() error {
 	errs := make([]error, len(s.instances)+1)
-	_ = remove(s.path(stackName)) // from now on nobody finds it
-	errs[0] = s.stopServer()
+	s.retract()
+	errs[0] = s.endpoints.stop()
 	var wait sync.WaitGroup
 	for i, in := range s.instances {
 		wait.Go(func() { errs[i+1] = in.close() })
@@ -264,19 +269,6 @@ func (s *Stack) stop() error {
 		errs = append(errs, s.log.Close())
 	}
 	return errors.Join(slices.Concat(errs, []error{s.leave()})...)
-}
-
-func (s *Stack) stopServer() error {
-	if s.server == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
-	err := s.server.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.server.Close()
-	}
-	return err
 }
 
 func (s *Stack) path(names ...string) string {

@@ -308,6 +308,29 @@ func TestNextStartSweepsWhatAKilledOneLeft(t *testing.T) {
 	}
 }
 
+func TestAFailedStartLeavesNoFolderAboveItsOwn(t *testing.T) {
+	for _, used := range []bool{false, true} {
+		home := filepath.Join(t.TempDir(), "share", "airhook")
+		o := options(filepath.Join(home, "dev"))
+		ctx, cancel := context.WithCancel(t.Context())
+		o.Progress = func(string) {
+			defer cancel()
+			if !used {
+				return
+			}
+			if err := os.WriteFile(filepath.Join(home, "airhook.db"), nil, 0o600); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := devstack.Start(ctx, o); !errors.Is(err, airhook.ErrCancelled) {
+			t.Errorf("got %v, want cancelled", err)
+		}
+		if exists(filepath.Dir(home)) != used || exists(o.Dir) {
+			t.Errorf("somebody else uses it: %t; the folder is there: %t, the one above it: %t", used, exists(o.Dir), exists(filepath.Dir(home)))
+		}
+	}
+}
+
 // A note that somebody changed must not make us remove anything else.
 func TestSweepRemovesWorkspacesOnly(t *testing.T) {
 	dir, precious := t.TempDir(), t.TempDir()

@@ -57,6 +57,10 @@ type Instance struct {
 	Engine   string       `json:"engine"`
 	Kind     gateway.Kind `json:"kind"`
 	Endpoint string       `json:"endpoint"`
+	// CustomDomain is another name of the endpoint's, the user's own; "" is none.
+	CustomDomain string `json:"custom_domain,omitempty"`
+	// ResourceID is RDS's name of the instance in policies.
+	ResourceID string `json:"resource_id,omitempty"`
 	// Port is the endpoint's and the port on loopback alike; Address is the latter with its host.
 	Port    int    `json:"port"`
 	Address string `json:"address"`
@@ -76,7 +80,7 @@ type PasswordLogin struct {
 
 // Env are the variables, NAME=value, that make airhook, the AWS SDKs and libpq use the stack.
 func (s Status) Env() []string {
-	env := []string{"AIRHOOK_DEV_DIR=" + s.Dir, "AWS_ENDPOINT_URL=" + s.AWS.EndpointURL}
+	env := []string{"AIRHOOK_DEV_DIR=" + s.Dir, "AWS_ENDPOINT_URL=" + s.AWS.EndpointURL, stsEndpoint + "=" + s.AWS.EndpointURL}
 	if len(s.AWS.Principals) > 0 {
 		env = append(env, "AWS_ACCESS_KEY_ID="+s.AWS.Principals[0].AccessKeyID, "AWS_SECRET_ACCESS_KEY="+s.AWS.Principals[0].SecretAccessKey)
 	}

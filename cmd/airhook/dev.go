@@ -31,7 +31,7 @@ $AIRHOOK_DEV_DIR (default $AIRHOOK_HOME/dev), which it leaves empty.`,
 `,
 		RunE: group,
 	}
-	cmd.AddCommand(newDevUp(a), newDevStatus(a), newDevEnv(a), newDevDown(a))
+	cmd.AddCommand(newDevUp(a), newDevStatus(a), newDevEnv(a), newDevPrincipal(a), newDevDown(a))
 	return cmd
 }
 
@@ -156,10 +156,7 @@ func newDevEnv(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			status, err := devstack.Read(dir)
-			if err == nil && !status.Running {
-				err = &airhook.Error{Kind: airhook.ErrNotFound, Err: fmt.Errorf("no dev stack runs in %s", dir), Hint: "start one: airhook dev up --detach"}
-			}
+			status, err := devstack.Running(dir)
 			if err != nil {
 				return a.ownWords(dir, err)
 			}
@@ -172,7 +169,7 @@ func newDevEnv(a *app) *cobra.Command {
 var strangers = []string{
 	"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
 	"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-	"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_REDSHIFT", "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
+	"AWS_ENDPOINT_URL_RDS", "AWS_ENDPOINT_URL_REDSHIFT", "AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
 }
 
 func (a *app) printEnv(env []string) error {
@@ -284,12 +281,21 @@ func (a *app) printStatus(s devstack.Status) error {
 		_, err := fmt.Fprintln(a.stdout, state)
 		return err
 	}
+	var users, roles []string
+	for _, p := range s.AWS.Principals {
+		users = append(users, p.Name)
+	}
+	for _, r := range s.AWS.Roles {
+		roles = append(roles, r.Name)
+	}
 	err := a.printPairs([][2]string{
 		{"dev stack", fmt.Sprintf("running, process %d", s.PIDs[0])},
 		{"folder", s.Dir},
 		{"PostgreSQL", s.PostgreSQL + " of " + s.Programs},
 		{"AWS", fmt.Sprintf("%s, account %s, %s", s.AWS.EndpointURL, s.AWS.AccountID, s.AWS.Region)},
 		{"identity", s.AWS.Principals[0].ARN},
+		{"users", strings.Join(users, " ")},
+		{"roles", strings.Join(roles, " ")},
 		{"CA", s.CAFile},
 	})
 	if err != nil {

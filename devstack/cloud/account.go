@@ -15,10 +15,21 @@ import (
 type Options struct {
 	// AccountID has twelve digits; "" is 123456789012. Region is where the resources are; "" is us-east-1.
 	AccountID, Region string
+	Databases         []Database
 	Clusters          []Cluster
 	Workgroups        []Workgroup
+	// Changed is called when users or roles have changed, before whoever changed them hears of it; nil is nobody.
+	Changed func() error
 	// Logger hears what was asked and why something was refused; nil is silent.
 	Logger *slog.Logger
+}
+
+// Database is an Aurora cluster of Amazon RDS with one instance, as DescribeDBClusters shows it.
+type Database struct {
+	ID, Endpoint string
+	Port         int
+	Database     string
+	MasterUser   string
 }
 
 // Cluster is an Amazon Redshift cluster, as DescribeClusters shows it.
@@ -27,6 +38,8 @@ type Cluster struct {
 	Port         int
 	Database     string
 	MasterUser   string
+	// CustomDomain is a name of the user's own that is associated with the cluster; "" is none.
+	CustomDomain string
 }
 
 // Workgroup is one of Amazon Redshift Serverless, as GetWorkgroup shows it.
@@ -34,26 +47,31 @@ type Workgroup struct {
 	Name, Endpoint string
 	Port           int
 	Database       string
+	// CustomDomain is as a cluster's.
+	CustomDomain string
 }
 
 // Account is an AWS account on loopback. It is safe for concurrent use, faults included.
 type Account struct {
 	o        Options
 	verifier sigv4.Verifier
+	provider provider
 	made     time.Time
 
 	mu         sync.Mutex
 	principals []Principal
 	roles      []Role
-	ids        map[string]string // the unique id of each user and role, by ARN
-	keys       map[string]holder // by access key id
+	entities   map[string]*entity // by ARN
+	keys       map[string]holder  // by access key id
 	passwords  map[login][]password
+	statuses   map[string]string // of clusters that are not available, by id
 	faults     faults
 	calls      map[string]int
 }
 
-// New makes an account with principal "admin", who may do everything and assume role "AirhookDev", which may do
-// everything too, and with role "RedshiftRole". Its keys are random.
+// New makes an account with principal "admin", who may do everything; with role "AirhookDev", which may do everything too
+// and is for everybody of the account whose own policy says so, for workloads with a token of the account's identity
+// provider, for containers and for instances; and with role "RedshiftRole", which Redshift may assume. Its keys are random.
 func New(o Options) (*Account, error) {
 	if o.AccountID == "" {
 		o.AccountID = "123456789012"
@@ -64,15 +82,22 @@ func New(o Options) (*Account, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Changed == nil {
+		o.Changed = func() error { return nil }
+	}
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	a := &Account{o: o, made: time.Now(), ids: map[string]string{}, keys: map[string]holder{}, passwords: map[login][]password{}, faults: newFaults(), calls: map[string]int{}}
+	a := &Account{
+		o: o, made: time.Now(), entities: map[string]*entity{}, keys: map[string]holder{}, passwords: map[login][]password{}, statuses: map[string]string{},
+		faults: newFaults(), calls: map[string]int{},
+	}
 	a.verifier = sigv4.Verifier{Find: a.find, Now: a.now}
-	a.addRole("AirhookDev")
-	a.addRole("RedshiftRole")
-	_, err := a.AddPrincipal("admin")
-	return a, err
+	var err error
+	if a.provider, err = a.newProvider(); err != nil {
+		return nil, err
+	}
+	return a, a.found()
 }
 
 var accountID = regexp.MustCompile(`^[0-9]{12}$`)
@@ -87,6 +112,13 @@ func (o Options) check() error {
 			return fmt.Errorf("cluster %q: want an id of its own, an endpoint and a port", c.ID)
 		}
 		seen[c.ID] = true
+	}
+	clear(seen)
+	for _, d := range o.Databases {
+		if d.ID == "" || d.Endpoint == "" || d.Port <= 0 || seen[d.ID] {
+			return fmt.Errorf("database %q: want an id of its own, an endpoint and a port", d.ID)
+		}
+		seen[d.ID] = true
 	}
 	clear(seen)
 	for _, w := range o.Workgroups {
@@ -127,7 +159,7 @@ func (a *Account) count(action string) {
 }
 
 // CheckToken says whether token lets user in to the RDS instance of that host, port and region, whose resource id is
-// instanceID. The error says why not, and is not for the client.
+// instanceID: [ResourceID] of an instance's or cluster's own id. The error says why not, and is not for the client.
 func (a *Account) CheckToken(host string, port int, region, instanceID, user, token string) error {
 	const action = "rds-db:connect"
 	a.count(action)
@@ -144,5 +176,5 @@ func (a *Account) CheckToken(host string, port int, region, instanceID, user, to
 	if !found {
 		return errors.New("the key that signed the token is gone")
 	}
-	return a.permit(who, action, fmt.Sprintf("arn:%s:rds-db:%s:%s:dbuser:%s/%s", partition(region), region, a.o.AccountID, instanceID, user))
+	return a.permit(call{who: who, region: region}, action, a.arn("rds-db", region, "dbuser:"+instanceID+"/"+user), nil)
 }

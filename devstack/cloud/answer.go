@@ -12,6 +12,7 @@ import (
 // namespaces of the answers, by the API's version.
 var namespaces = map[string]string{
 	"2011-06-15": "https://sts.amazonaws.com/doc/2011-06-15/",
+	"2014-10-31": "http://rds.amazonaws.com/doc/2014-10-31/",
 	"2012-12-01": "http://redshift.amazonaws.com/doc/2012-12-01/",
 }
 

@@ -1,6 +1,9 @@
 package cloud
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -71,14 +74,34 @@ func (a *Account) throttled(action string) bool {
 	return true
 }
 
-// permit says whether somebody may do action ("redshift:DescribeClusters") to a resource, in AWS's words. The caller
-// holds the lock.
-func (a *Account) permit(who holder, action, resource string) error {
+// denies says whether a Deny takes an action from somebody of that name.
+func (f faults) denies(name, action string) bool {
 	_, verb, _ := strings.Cut(action, ":")
 	for _, denied := range []string{action, verb, "*"} {
-		if a.faults.denied[denial{who.name, strings.ToLower(denied)}] {
-			return accessDenied(who.arn, action, resource)
+		if f.denied[denial{name, strings.ToLower(denied)}] {
+			return true
 		}
 	}
+	return false
+}
+
+// SetClusterStatus says what a cluster is from now on, in AWS's words: "paused" lets nobody in; "available" ends it.
+func (a *Account) SetClusterStatus(id, status string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !slices.ContainsFunc(a.o.Clusters, func(c Cluster) bool { return c.ID == id }) {
+		return fmt.Errorf("the account has no cluster %q", id)
+	}
+	a.statuses[id] = status
 	return nil
 }
+
+// ClusterStatus is what SetClusterStatus said, else "available".
+func (a *Account) ClusterStatus(id string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.status(id)
+}
+
+// status is ClusterStatus, for those who hold the lock.
+func (a *Account) status(id string) string { return cmp.Or(a.statuses[id], "available") }

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/airhook-go/airhook/devstack/policy"
 	"github.com/airhook-go/airhook/devstack/sigv4"
 )
 
@@ -38,11 +38,13 @@ type Role struct {
 
 // holder is who has a key.
 type holder struct {
-	key    sigv4.Key
-	name   string // of the user or role: what Deny goes by
-	arn    string
-	id     string // GetCallerIdentity's UserId
-	dbUser string // the database user that the identity is on Redshift: IAM:name, IAMR:name
+	key     sigv4.Key
+	entity  *entity
+	arn     string
+	id      string            // GetCallerIdentity's UserId
+	limit   *policy.Document  // a session's own policy
+	tags    map[string]string // a session's
+	expires time.Time
 }
 
 // Principals returns the users, the admin first.
@@ -59,63 +61,50 @@ func (a *Account) Roles() []Role {
 	return slices.Clone(a.roles)
 }
 
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-var principalName = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]+$`)
-
-// AddPrincipal makes another user, who may do everything that Deny does not take away.
-func (a *Account) AddPrincipal(name string) (Principal, error) {
-	if !fits(principalName, name) {
-		return Principal{}, fmt.Errorf("user name %q: want 1 to 64 letters, digits and characters of +=,.@_-", name)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	p := Principal{Name: name, ARN: a.iamARN("user", name), AccessKeyID: "AKIA" + letters(), SecretAccessKey: secret()}
-	if _, taken := a.ids[p.ARN]; taken {
-		return Principal{}, fmt.Errorf("user %q exists", name)
-	}
-	a.ids[p.ARN] = "AIDA" + letters()
-	a.principals = append(a.principals, p)
-	a.hold(p, time.Time{}, a.ids[p.ARN], "IAM:"+name)
-	return p, nil
-}
-
-func (a *Account) addRole(name string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	role := Role{Name: name, ARN: a.iamARN("role", name)}
-	a.roles = append(a.roles, role)
-	a.ids[role.ARN] = "AROA" + letters()
-}
-
 // NewSession gives temporary keys and a session token, for ttl, to the user or role of that name. A ttl that is not
 // positive gives a session that has run out.
 func (a *Account) NewSession(name string, ttl time.Duration) (Principal, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if d := a.faults.lifetime; d > 0 && ttl > 0 {
-		ttl = d
+	for _, kind := range []string{"user", "role"} {
+		if e := a.entities[a.iamARN(kind, name)]; e != nil {
+			p, _ := a.open(session{entity: e, name: "airhook", lifetime: ttl})
+			return p, nil
+		}
 	}
-	p := Principal{Name: name, AccessKeyID: "ASIA" + letters(), SecretAccessKey: secret(), SessionToken: sessionToken()}
-	expires := a.clock().Add(ttl)
-	if user := a.iamARN("user", name); a.ids[user] != "" {
-		p.ARN = user
-		a.hold(p, expires, a.ids[user], "IAM:"+name)
-		return p, nil
+	return Principal{}, fmt.Errorf("no user or role %q in account %s", name, a.o.AccountID)
+}
+
+// session is one that is to be opened: of a user, who stays who they are, or of a role.
+type session struct {
+	entity   *entity
+	name     string
+	lifetime time.Duration
+	limit    *policy.Document
+	tags     map[string]string
+}
+
+// open gives out a session's keys. The caller holds the lock.
+func (a *Account) open(s session) (Principal, time.Time) {
+	if d := a.faults.lifetime; d > 0 && s.lifetime > 0 {
+		s.lifetime = d
 	}
-	role := a.iamARN("role", name)
-	if a.ids[role] == "" {
-		return Principal{}, fmt.Errorf("no user or role %q in account %s", name, a.o.AccountID)
+	e := s.entity
+	p := Principal{Name: e.name, ARN: e.arn, AccessKeyID: "ASIA" + letters(), SecretAccessKey: secret(), SessionToken: sessionToken()}
+	who := holder{entity: e, id: e.id, limit: s.limit, tags: s.tags, expires: a.clock().Add(s.lifetime)}
+	if e.role {
+		p.ARN = fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/%s", partition(a.o.Region), a.o.AccountID, e.name, s.name)
+		who.id += ":" + s.name
 	}
-	const session = "airhook"
-	p.ARN = fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/%s", partition(a.o.Region), a.o.AccountID, name, session)
-	a.hold(p, expires, a.ids[role]+":"+session, "IAMR:"+name)
-	return p, nil
+	a.hold(p, who)
+	return p, who.expires
 }
 
 // hold makes the keys good. The caller holds the lock.
-func (a *Account) hold(p Principal, expires time.Time, id, dbUser string) {
-	key := sigv4.Key{AccessKeyID: p.AccessKeyID, SecretAccessKey: p.SecretAccessKey, SessionToken: p.SessionToken, Expires: expires}
-	a.keys[p.AccessKeyID] = holder{key: key, name: p.Name, arn: p.ARN, id: id, dbUser: dbUser}
+func (a *Account) hold(p Principal, who holder) {
+	who.arn = p.ARN
+	who.key = sigv4.Key{AccessKeyID: p.AccessKeyID, SecretAccessKey: p.SecretAccessKey, SessionToken: p.SessionToken, Expires: who.expires}
+	a.keys[p.AccessKeyID] = who
 }
 
 func (a *Account) find(accessKeyID string) (sigv4.Key, bool) {
@@ -132,6 +121,11 @@ func (a *Account) holder(accessKeyID string) (holder, bool) {
 
 func (a *Account) iamARN(kind, name string) string {
 	return fmt.Sprintf("arn:%s:iam::%s:%s/%s", partition(a.o.Region), a.o.AccountID, kind, name)
+}
+
+// arn is that of a resource in the account.
+func (a *Account) arn(service, region, resource string) string {
+	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", partition(region), service, region, a.o.AccountID, resource)
 }
 
 // partition is the part of AWS that a region belongs to; ARNs begin with it.

@@ -1,12 +1,15 @@
 package cloud
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/airhook-go/airhook/devstack/policy"
 )
 
 // clusterCredentials is the answer of redshift:GetClusterCredentials.
@@ -21,7 +24,7 @@ type clusterCredentials struct {
 //
 // https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html
 func (a *Account) getClusterCredentials(c call) (any, error) {
-	asked, err := readClusterCredentials(c)
+	asked, err := a.readClusterCredentials(c)
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +54,10 @@ type askedCredentials struct {
 	lifetime                time.Duration
 }
 
-func readClusterCredentials(c call) (asked askedCredentials, err error) {
-	if c.form.Has("CustomDomainName") { // redshift_connector sends an empty one too, and goes on after a 404
-		return asked, noCustomDomain()
-	}
-	asked = askedCredentials{cluster: c.form.Get("ClusterIdentifier"), user: c.form.Get("DbUser"), database: c.form.Get("DbName"), groups: c.list("DbGroups", "DbGroup")}
-	if asked.cluster == "" {
-		return asked, invalidParameter("Either ClusterIdentifier or CustomDomainName must be provided.")
+func (a *Account) readClusterCredentials(c call) (asked askedCredentials, err error) {
+	asked = askedCredentials{user: c.form.Get("DbUser"), database: c.form.Get("DbName"), groups: c.list("DbGroups", "DbGroup")}
+	if asked.cluster, err = a.namedCluster(c); err != nil {
+		return asked, err
 	}
 	if asked.lifetime, err = lifetime(c.form.Get("DurationSeconds")); err != nil {
 		return asked, err
@@ -86,8 +86,10 @@ func (asked askedCredentials) checkNames(c call) error {
 	switch {
 	case !fits(dbName, asked.user) || reserved(asked.user):
 		return invalidParameter(fmt.Sprintf("Invalid DbUser %q: want 1 to 64 letters, digits and _+.@-, a letter first, not PUBLIC and not a reserved word.", short(asked.user)))
-	case c.form.Has("DbName") && (!fits(dbName, asked.database) || reserved(asked.database)):
-		return invalidParameter(fmt.Sprintf("Invalid DbName %q: want 1 to 64 letters, digits and _+.@-, a letter first, and not a reserved word.", short(asked.database)))
+	case c.form.Has("DbName"):
+		if err := checkDatabase(asked.database); err != nil {
+			return err
+		}
 	}
 	for _, group := range asked.groups {
 		if !fits(dbGroup, group) || reserved(group) {
@@ -97,34 +99,80 @@ func (asked askedCredentials) checkNames(c call) error {
 	return nil
 }
 
+func checkDatabase(name string) error {
+	if fits(dbName, name) && !reserved(name) {
+		return nil
+	}
+	return invalidParameter(fmt.Sprintf("Invalid DbName %q: want 1 to 64 letters, digits and _+.@-, a letter first, and not a reserved word.", short(name)))
+}
+
 // permitCredentials asks for every permission that the call needs, for AWS's resources.
 //
 // https://docs.aws.amazon.com/redshift/latest/mgmt/redshift-iam-access-control-identity-based.html
 func (a *Account) permitCredentials(c call, asked askedCredentials) error {
-	user := a.redshiftARN(c.region, "dbuser:"+asked.cluster+"/"+asked.user)
-	if err := a.permit(c.who, "redshift:GetClusterCredentials", user); err != nil {
-		return err
-	}
+	user := a.arn("redshift", c.region, "dbuser:"+asked.cluster+"/"+asked.user)
+	keys := policy.Keys{"redshift:dbuser": {asked.user}, "redshift:durationseconds": {strconv.Itoa(int(asked.lifetime.Seconds()))}}
 	if asked.database != "" {
-		if err := a.permit(c.who, "redshift:GetClusterCredentials", a.redshiftARN(c.region, "dbname:"+asked.cluster+"/"+asked.database)); err != nil {
-			return err
-		}
+		keys["redshift:dbname"] = []string{asked.database}
+	}
+	needs := [][2]string{{"redshift:GetClusterCredentials", user}}
+	if asked.database != "" {
+		needs = append(needs, [2]string{"redshift:GetClusterCredentials", a.arn("redshift", c.region, "dbname:"+asked.cluster+"/"+asked.database)})
 	}
 	if asked.create {
-		if err := a.permit(c.who, "redshift:CreateClusterUser", user); err != nil {
-			return err
-		}
+		needs = append(needs, [2]string{"redshift:CreateClusterUser", user})
 	}
 	for _, group := range asked.groups {
-		if err := a.permit(c.who, "redshift:JoinGroup", a.redshiftARN(c.region, "dbgroup:"+asked.cluster+"/"+group)); err != nil {
+		needs = append(needs, [2]string{"redshift:JoinGroup", a.arn("redshift", c.region, "dbgroup:"+asked.cluster+"/"+group)})
+	}
+	for _, need := range needs {
+		if err := a.permit(c, need[0], need[1], keys); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *Account) redshiftARN(region, resource string) string {
-	return fmt.Sprintf("arn:%s:redshift:%s:%s:%s", partition(region), region, a.o.AccountID, resource)
+// identityCredentials is the answer of redshift:GetClusterCredentialsWithIAM.
+type identityCredentials struct {
+	clusterCredentials
+	NextRefreshTime string
+}
+
+// getClusterCredentialsWithIAM gives a temporary password for the database user that the caller is, IAM:name or
+// IAMR:role, which the cluster makes when it is not there.
+//
+// https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentialsWithIAM.html
+func (a *Account) getClusterCredentialsWithIAM(c call) (any, error) {
+	cluster, err := a.namedCluster(c)
+	if err != nil {
+		return nil, err
+	}
+	life, err := lifetime(c.form.Get("DurationSeconds"))
+	if err != nil {
+		return nil, err
+	}
+	database := c.form.Get("DbName")
+	if c.form.Has("DbName") {
+		if err := checkDatabase(database); err != nil {
+			return nil, err
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	keys := policy.Keys{"redshift:durationseconds": {strconv.Itoa(int(life.Seconds()))}}
+	if database != "" {
+		keys["redshift:dbname"] = []string{database}
+	}
+	if err := a.permit(c, "redshift:GetClusterCredentialsWithIAM", a.arn("redshift", c.region, "dbname:"+cluster+"/"+cmp.Or(database, "*")), keys); err != nil {
+		return nil, err
+	}
+	if _, err := a.cluster(c, cluster); err != nil {
+		return nil, err
+	}
+	user := c.who.entity.dbUser()
+	plain, expires := a.issue(login{"redshift", cluster, user}, password{role: user, create: true, database: database}, life)
+	return identityCredentials{clusterCredentials{user, plain, isoTime(expires)}, isoTime(expires)}, nil
 }
 
 // cluster finds a cluster in the region that was asked. Its id has a case.
@@ -143,11 +191,7 @@ func (a *Account) describeClusters(c call) (any, error) {
 	id := c.form.Get("ClusterIdentifier")
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	resource := "cluster:*"
-	if id != "" {
-		resource = "cluster:" + id
-	}
-	if err := a.permit(c.who, "redshift:DescribeClusters", a.redshiftARN(c.region, resource)); err != nil {
+	if err := a.permit(c, "redshift:DescribeClusters", a.arn("redshift", c.region, "cluster:"+cmp.Or(id, "*")), nil); err != nil {
 		return nil, err
 	}
 	if id != "" {
@@ -161,26 +205,6 @@ func (a *Account) describeClusters(c call) (any, error) {
 		}
 	}
 	return list, nil
-}
-
-// describeCustomDomainAssociations knows no domain: a driver that is told so goes on with the cluster's id, where it
-// would try again after another error.
-func (a *Account) describeCustomDomainAssociations(c call) (any, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.permit(c.who, "redshift:DescribeCustomDomainAssociations", "*"); err != nil {
-		return nil, err
-	}
-	if c.form.Has("CustomDomainName") {
-		return nil, noCustomDomain()
-	}
-	return struct {
-		Associations string `xml:"Associations"`
-	}{}, nil
-}
-
-func noCustomDomain() error {
-	return &fault{status: 404, code: "CustomDomainAssociationNotFoundFault", message: "An error occurred. The custom domain association couldn't be found."}
 }
 
 func invalidParameter(message string) error {

@@ -8,21 +8,59 @@ import (
 )
 
 // operation is one action of a service. run answers with a value that fits the service's protocol. version is as a call
-// has it.
+// has it. Who calls unsigned has no keys yet.
 type operation struct {
 	service, version string
-	json             bool
+	json, unsigned   bool
 	run              func(a *Account, c call) (any, error)
 }
 
-// operations are all that the account can do, by action.
-var operations = map[string]operation{
-	"GetCallerIdentity":                {"sts", "2011-06-15", false, (*Account).getCallerIdentity},
-	"GetClusterCredentials":            {"redshift", "2012-12-01", false, (*Account).getClusterCredentials},
-	"DescribeClusters":                 {"redshift", "2012-12-01", false, (*Account).describeClusters},
-	"DescribeCustomDomainAssociations": {"redshift", "2012-12-01", false, (*Account).describeCustomDomainAssociations},
-	"GetCredentials":                   {"redshift-serverless", "RedshiftServerless", true, (*Account).getCredentials},
-	"GetWorkgroup":                     {"redshift-serverless", "RedshiftServerless", true, (*Account).getWorkgroup},
+func query(service, version string, run func(a *Account, c call) (any, error)) operation {
+	return operation{service: service, version: version, run: run}
+}
+
+func json11(service, target string, run func(a *Account, c call) (any, error)) operation {
+	return operation{service: service, version: target, json: true, run: run}
+}
+
+// operationOf finds an action among all that the account can do.
+func operationOf(action string) (operation, bool) {
+	const sts, redshift, rds, serverless = "2011-06-15", "2012-12-01", "2014-10-31", "RedshiftServerless"
+	switch action {
+	case "GetCallerIdentity":
+		return query("sts", sts, (*Account).getCallerIdentity), true
+	case "AssumeRole":
+		return query("sts", sts, (*Account).assumeRole), true
+	case "AssumeRoleWithWebIdentity":
+		return operation{service: "sts", version: sts, unsigned: true, run: (*Account).assumeRoleWithWebIdentity}, true
+	case "GetSessionToken":
+		return query("sts", sts, (*Account).getSessionToken), true
+	case "GetClusterCredentials":
+		return query("redshift", redshift, (*Account).getClusterCredentials), true
+	case "GetClusterCredentialsWithIAM":
+		return query("redshift", redshift, (*Account).getClusterCredentialsWithIAM), true
+	case "DescribeClusters":
+		return query("redshift", redshift, (*Account).describeClusters), true
+	case "DescribeCustomDomainAssociations":
+		return query("redshift", redshift, (*Account).describeCustomDomainAssociations), true
+	case "DescribeDBClusters":
+		return query("rds", rds, (*Account).describeDBClusters), true
+	case "DescribeDBInstances":
+		return query("rds", rds, (*Account).describeDBInstances), true
+	case "GetCredentials":
+		return json11("redshift-serverless", serverless, (*Account).getCredentials), true
+	case "GetWorkgroup":
+		return json11("redshift-serverless", serverless, (*Account).getWorkgroup), true
+	case "ListWorkgroups":
+		return json11("redshift-serverless", serverless, (*Account).listWorkgroups), true
+	case "GetCustomDomainAssociation":
+		return json11("redshift-serverless", serverless, (*Account).getCustomDomainAssociation), true
+	case "ListCustomDomainAssociations":
+		return json11("redshift-serverless", serverless, (*Account).listCustomDomainAssociations), true
+	case PutPrincipal:
+		return json11(OwnService, OwnTarget, (*Account).putPrincipal), true
+	}
+	return operation{}, false
 }
 
 // ServeHTTP answers for every service of the account: which one is in the signature's scope, as there is one address.
@@ -48,29 +86,42 @@ func (a *Account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // answer finds out who asks, and does it.
 func (a *Account) answer(r *http.Request, c *call) (any, error) {
-	op, known := operations[c.action]
+	op, known := operationOf(c.action)
 	known = known && op.version == c.version && op.json == c.json
 	if known {
 		a.count(c.action)
 	}
+	if err := a.caller(r, c, op, known); err != nil {
+		return nil, err
+	}
+	if a.throttled(c.action) {
+		return nil, &fault{status: 400, code: "Throttling", message: "Rate exceeded"}
+	}
+	return op.run(a, *c)
+}
+
+// caller finds out who asks, and whether they ask the right service.
+func (a *Account) caller(r *http.Request, c *call, op operation, known bool) error {
+	if known && op.unsigned {
+		c.region = a.o.Region
+		return nil
+	}
 	result, err := a.verifier.VerifyRequest(r, c.payload)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	who, found := a.holder(result.AccessKeyID)
 	if !found {
-		return nil, &fault{status: 403, code: "InvalidClientTokenId", message: "The security token included in the request is invalid.", why: "the key is gone"}
+		return &fault{status: 403, code: "InvalidClientTokenId", message: "The security token included in the request is invalid.", why: "the key is gone"}
 	}
 	c.who, c.region = who, result.Region
 	switch {
 	case !known:
-		return nil, unknown(*c)
+		return unknown(*c)
 	case op.service != result.Service:
-		return nil, wrongService(op.service, result.Service)
-	case a.throttled(c.action):
-		return nil, &fault{status: 400, code: "Throttling", message: "Rate exceeded"}
+		return wrongService(op.service, result.Service)
 	}
-	return op.run(a, *c)
+	return nil
 }
 
 func unknown(c call) error {

@@ -29,7 +29,10 @@ func (a *Account) getCredentials(c call) (any, error) {
 		return nil, err
 	}
 	if asked.CustomDomainName != nil {
-		return nil, notFound("Custom domain association", *asked.CustomDomainName)
+		var err error
+		if asked.WorkgroupName, err = a.workgroupOfDomain(c, *asked.CustomDomainName, asked.WorkgroupName); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkWorkgroupName(asked.WorkgroupName); err != nil {
 		return nil, err
@@ -50,12 +53,13 @@ func (a *Account) getCredentials(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	like := password{role: c.who.dbUser, create: true}
+	user := c.who.entity.dbUser()
+	like := password{role: user, create: true}
 	if asked.DBName != nil {
 		like.database = *asked.DBName
 	}
-	plain, expires := a.issue(login{"redshift-serverless", found.Name, c.who.dbUser}, like, lifetime)
-	return workgroupCredentials{c.who.dbUser, plain, epoch(expires), epoch(expires)}, nil
+	plain, expires := a.issue(login{"redshift-serverless", found.Name, user}, like, lifetime)
+	return workgroupCredentials{user, plain, epoch(expires), epoch(expires)}, nil
 }
 
 // getWorkgroup shows one workgroup.
@@ -77,11 +81,25 @@ func (a *Account) getWorkgroup(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]workgroupShape{"workgroup": {
-		WorkgroupName: found.Name, WorkgroupID: uuidOf("workgroup", found.Name), WorkgroupARN: a.workgroupARN(c.region, found.Name), NamespaceName: found.Name,
-		Status: "AVAILABLE", BaseCapacity: 8, Port: found.Port, Endpoint: workgroupEndpoint{found.Endpoint, found.Port}, PubliclyAccessible: true,
-		CreationDate: isoTime(a.made),
-	}}, nil
+	return map[string]workgroupShape{"workgroup": a.workgroupShape(found)}, nil
+}
+
+// listWorkgroups shows all of the region that is asked. Whoever may list them may list all.
+//
+// https://docs.aws.amazon.com/redshift-serverless/latest/APIReference/API_ListWorkgroups.html
+func (a *Account) listWorkgroups(c call) (any, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.permit(c, "redshift-serverless:ListWorkgroups", "*", nil); err != nil {
+		return nil, err
+	}
+	list := []workgroupShape{}
+	if c.region == a.o.Region {
+		for _, w := range a.o.Workgroups {
+			list = append(list, a.workgroupShape(w))
+		}
+	}
+	return map[string][]workgroupShape{"workgroups": list}, nil
 }
 
 var workgroupName = regexp.MustCompile(`^[a-z0-9-]{3,}$`)
@@ -98,7 +116,7 @@ func checkWorkgroupName(name *string) error {
 
 // workgroup finds a workgroup that the caller may use, in the region that was asked. The caller holds the lock.
 func (a *Account) workgroup(c call, verb, name string) (Workgroup, error) {
-	if err := a.permit(c.who, "redshift-serverless:"+verb, a.workgroupARN(c.region, name)); err != nil {
+	if err := a.permit(c, "redshift-serverless:"+verb, a.workgroupARN(c.region, name), nil); err != nil {
 		return Workgroup{}, err
 	}
 	i := slices.IndexFunc(a.o.Workgroups, func(x Workgroup) bool { return x.Name == name })
@@ -110,7 +128,7 @@ func (a *Account) workgroup(c call, verb, name string) (Workgroup, error) {
 
 // workgroupARN ends in the workgroup's id, which is not its name; one that does not exist has neither.
 func (a *Account) workgroupARN(region, name string) string {
-	return fmt.Sprintf("arn:%s:redshift-serverless:%s:%s:workgroup/%s", partition(region), region, a.o.AccountID, uuidOf("workgroup", name))
+	return a.arn("redshift-serverless", region, "workgroup/"+uuidOf("workgroup", name))
 }
 
 func notFound(what, name string) error {

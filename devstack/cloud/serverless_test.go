@@ -19,6 +19,9 @@ func TestWorkgroupPasswordIsForWhoAsks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.PutRole("etl", []byte(everything), nil); err != nil {
+		t.Fatal(err)
+	}
 	session := func(name string) cloud.Principal {
 		p, err := s.NewSession(name, time.Hour)
 		if err != nil {
@@ -30,11 +33,11 @@ func TestWorkgroupPasswordIsForWhoAsks(t *testing.T) {
 		who  cloud.Principal
 		user string
 	}{
-		"admin":                {s.admin(), "IAM:admin"},
-		"another user":         {bob, "IAM:bob"},
-		"a user's session":     {session("bob"), "IAM:bob"},
-		"a session of a role":  {session("AirhookDev"), "IAMR:AirhookDev"},
-		"and of the other one": {session("RedshiftRole"), "IAMR:RedshiftRole"},
+		"admin":                  {s.admin(), "IAM:admin"},
+		"another user":           {bob, "IAM:bob"},
+		"a user's session":       {session("bob"), "IAM:bob"},
+		"a session of a role":    {session("AirhookDev"), "IAMR:AirhookDev"},
+		"and of one made lately": {session("etl"), "IAMR:etl"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := s.serverless(c.who).GetCredentials(t.Context(), &redshiftserverless.GetCredentialsInput{WorkgroupName: aws.String("my-workgroup"), DbName: aws.String("dev"), DurationSeconds: aws.Int32(1800)})

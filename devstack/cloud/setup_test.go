@@ -31,12 +31,16 @@ func newStand(t *testing.T) stand {
 	t.Helper()
 	log := &logged{}
 	account, err := cloud.New(cloud.Options{
+		Databases: []cloud.Database{
+			{ID: "mydb", Endpoint: "mydb.cluster-xyz.us-east-1.rds.amazonaws.com", Port: 40005, Database: "mydb", MasterUser: "postgres"},
+			{ID: "other", Endpoint: "other.cluster-xyz.us-east-1.rds.amazonaws.com", Port: 40006, Database: "mydb", MasterUser: "postgres"},
+		},
 		Clusters: []cloud.Cluster{
-			{ID: "my-cluster", Endpoint: "my-cluster.xyz.us-east-1.redshift.amazonaws.com", Port: 40001, Database: "dev", MasterUser: "awsuser"},
+			{ID: "my-cluster", Endpoint: "my-cluster.xyz.us-east-1.redshift.amazonaws.com", Port: 40001, Database: "dev", MasterUser: "awsuser", CustomDomain: "warehouse.example.com"},
 			{ID: "other", Endpoint: "other.xyz.us-east-1.redshift.amazonaws.com", Port: 40002, Database: "dev", MasterUser: "awsuser"},
 		},
 		Workgroups: []cloud.Workgroup{
-			{Name: "my-workgroup", Endpoint: "my-workgroup.123456789012.us-east-1.redshift-serverless.amazonaws.com", Port: 40003, Database: "dev"},
+			{Name: "my-workgroup", Endpoint: "my-workgroup.123456789012.us-east-1.redshift-serverless.amazonaws.com", Port: 40003, Database: "dev", CustomDomain: "lakehouse.example.com"},
 			{Name: "another", Endpoint: "another.123456789012.us-east-1.redshift-serverless.amazonaws.com", Port: 40004, Database: "dev"},
 		},
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),

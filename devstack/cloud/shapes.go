@@ -28,6 +28,7 @@ type clusterShape struct {
 	EnhancedVpcRouting  bool
 	IamRoles            []clusterRole `xml:"IamRoles>ClusterIamRole"`
 	ClusterNamespaceArn string
+	CustomDomainName    string `xml:",omitempty"`
 }
 
 type clusterRole struct {
@@ -38,11 +39,15 @@ type clusterRole struct {
 // shape shows a cluster of one node. The caller holds the lock.
 func (a *Account) shape(c Cluster) clusterShape {
 	s := clusterShape{
-		ClusterIdentifier: c.ID, NodeType: "ra3.large", ClusterStatus: "available", ClusterAvailabilityStatus: "Available",
+		ClusterIdentifier: c.ID, NodeType: "ra3.large", ClusterStatus: a.status(c.ID), ClusterAvailabilityStatus: "Available",
 		MasterUsername: c.MasterUser, DBName: c.Database, AvailabilityZone: a.o.Region + "a", ClusterVersion: "1.0", AllowVersionUpgrade: true,
 		NumberOfNodes: 1, PubliclyAccessible: true, Encrypted: true,
-		ClusterNamespaceArn: a.redshiftARN(a.o.Region, "namespace:"+uuidOf("namespace", c.ID)),
+		ClusterNamespaceArn: a.arn("redshift", a.o.Region, "namespace:"+uuidOf("namespace", c.ID)),
 	}
+	if s.ClusterStatus != "available" {
+		s.ClusterAvailabilityStatus = strings.ToUpper(s.ClusterStatus[:1]) + s.ClusterStatus[1:]
+	}
+	s.CustomDomainName = c.CustomDomain
 	s.Endpoint.Address, s.Endpoint.Port = c.Endpoint, c.Port
 	for _, role := range a.roles {
 		if strings.HasPrefix(role.Name, "Redshift") {
@@ -65,6 +70,15 @@ type workgroupShape struct {
 	PubliclyAccessible bool              `json:"publiclyAccessible"`
 	EnhancedVPCRouting bool              `json:"enhancedVpcRouting"`
 	CreationDate       string            `json:"creationDate"`
+	CustomDomainName   string            `json:"customDomainName,omitempty"`
+}
+
+func (a *Account) workgroupShape(w Workgroup) workgroupShape {
+	return workgroupShape{
+		WorkgroupName: w.Name, WorkgroupID: uuidOf("workgroup", w.Name), WorkgroupARN: a.workgroupARN(a.o.Region, w.Name), NamespaceName: w.Name,
+		Status: "AVAILABLE", BaseCapacity: 8, Port: w.Port, Endpoint: workgroupEndpoint{w.Endpoint, w.Port}, PubliclyAccessible: true,
+		CreationDate: isoTime(a.made), CustomDomainName: w.CustomDomain,
+	}
 }
 
 type workgroupEndpoint struct {

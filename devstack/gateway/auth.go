@@ -113,8 +113,10 @@ func (c *client) redshift(ctx context.Context, user string) (string, error) {
 	case found.superuser:
 		return "", refused(errors.New("the superuser is the dev stack's own"))
 	case found.known:
+		c.groups = groupsOf(user, name)
 		return name, nil
 	case create:
+		c.groups = groupsOf(user, name)
 		return name, c.g.o.Roles.create(ctx, name)
 	}
 	return "", refused(fmt.Errorf("database user %q does not exist, and AutoCreate is off", name))

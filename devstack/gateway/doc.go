@@ -13,5 +13,6 @@
 //	defer g.Close()
 //	// psql "host=ENDPOINT hostaddr=127.0.0.1 port=PORT sslmode=verify-full"
 //
-// Whether a token or a temporary password is good is decided by the functions it is given; SQL is PostgreSQL's.
+// Whether a token or a temporary password is good is decided by the functions it is given; SQL is PostgreSQL's. A session
+// joins the groups that its temporary password names, and leaves them.
 package gateway

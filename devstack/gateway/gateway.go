@@ -33,11 +33,16 @@ const (
 	lingering    = time.Second
 )
 
-// Options say what a gateway stands for. All but Port, Token, Password and Logger are required.
+// Options say what a gateway stands for. All but Aliases, Closed, Port, Token, Password and
+// Logger are required.
 type Options struct {
 	Kind Kind
 	// Name is the endpoint's host name, for the certificate.
 	Name string
+	// Aliases are other names of the same address, for the certificate too.
+	Aliases []string
+	// Closed says that the instance takes no connection now; nil is never.
+	Closed func() bool
 	// Port is the one to take on loopback when nobody has it; 0 is one that the kernel chooses.
 	Port int
 	// Authority issues the certificate.
@@ -78,7 +83,7 @@ func Listen(ctx context.Context, o Options) (*Gateway, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	certs, err := o.Authority.certificates(o.Name)
+	certs, err := o.Authority.certificates(append([]string{o.Name}, o.Aliases...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +177,7 @@ func (g *Gateway) serve(conn net.Conn) {
 	loggedIn := sync.OnceFunc(func() { <-g.logins })
 	defer loggedIn()
 	defer g.drop(conn)
-	if !g.track(conn) {
+	if !g.track(conn) || g.o.Closed != nil && g.o.Closed() {
 		return
 	}
 	_ = conn.SetDeadline(time.Now().Add(loginTimeout))
@@ -183,6 +188,7 @@ func (g *Gateway) serve(conn net.Conn) {
 		}
 		return
 	}
+	defer c.end()
 	if err := c.login(); err != nil {
 		c.refuse(err)
 		return

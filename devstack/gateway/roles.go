@@ -16,10 +16,13 @@ type Roles struct {
 
 	mu       sync.Mutex
 	settings map[string]bool
+
+	joining sync.Mutex         // held while memberships change
+	joined  map[membership]int // sessions that have each of those that we made
 }
 
 // NewRoles returns the roles of the server that pool belongs to. The caller keeps the pool open, and closes it.
-func NewRoles(pool *pgxpool.Pool) *Roles { return &Roles{pool: pool} }
+func NewRoles(pool *pgxpool.Pool) *Roles { return &Roles{pool: pool, joined: map[membership]int{}} }
 
 // role is what a login depends on.
 type role struct {

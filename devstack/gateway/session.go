@@ -22,8 +22,10 @@ type client struct {
 	conn     net.Conn
 	secure   bool
 	startup  startup
+	groups   []string // that the session joins
 	upstream net.Conn
 	down     *pipe // from the server to the client
+	leave    func(context.Context) error
 }
 
 // open goes through what may precede a startup packet: TLS, asked for or at once, and requests that need no session,
@@ -139,6 +141,9 @@ func (c *client) login() error {
 	if err != nil {
 		return err
 	}
+	if c.leave, err = c.g.o.Roles.join(ctx, role, c.groups); err != nil {
+		return err
+	}
 	if c.upstream, err = c.g.dial(); err != nil {
 		return &refusal{"57P03", "the database system is shutting down", err}
 	}
@@ -148,6 +153,18 @@ func (c *client) login() error {
 	}
 	c.g.o.Logger.Info("login", "instance", c.g.o.Name, "user", user, "role", role, "tls", c.secure)
 	return nil
+}
+
+// end takes back what the session has joined. It runs although the gateway closes.
+func (c *client) end() {
+	if c.leave == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.g.ctx), dialTimeout)
+	defer cancel()
+	if err := c.leave(ctx); err != nil {
+		c.g.o.Logger.Warn("a session's groups are not taken back", "instance", c.g.o.Name, "err", err)
+	}
 }
 
 // negotiate answers a wish for a newer protocol or for extensions: we speak 3.0 and know none.

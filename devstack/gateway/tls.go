@@ -86,8 +86,8 @@ func issue(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) ([
 // certificates are an instance's two: the right one, and one for another name on request.
 type certificates struct{ right, wrong *tls.Certificate }
 
-func (a *Authority) certificates(name string) (certificates, error) {
-	right, err := a.Issue(name, "localhost", "127.0.0.1", "::1")
+func (a *Authority) certificates(names ...string) (certificates, error) {
+	right, err := a.Issue(append(names, "localhost", "127.0.0.1", "::1")...)
 	if err != nil {
 		return certificates{}, err
 	}

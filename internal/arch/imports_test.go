@@ -24,15 +24,17 @@ var edges = []edge{
 	{"aws/iam", []string{".", "aws/session"}},
 	{"defaults", []string{".", "airflow", "aws/iam", "aws/session"}},
 	{"hook", []string{"."}},
-	{"devstack", []string{".", "devstack/cloud", "devstack/gateway", "devstack/postgres"}}, // it doesn't know how airhook keeps connections or logs in
-	{"devstack/cloud", []string{"devstack/sigv4"}},
+	{"devstack", []string{".", "devstack/cloud", "devstack/gateway", "devstack/postgres", "devstack/sigv4"}}, // it doesn't know how airhook keeps connections or logs in
+	{"devstack/cloud", []string{"devstack/policy", "devstack/sigv4"}},
+	{"devstack/policy", nil},
 	{"devstack/sigv4", nil},
 	{"devstack/gateway", nil},
 	{"devstack/postgres", []string{"."}},
 	{"devstack/clients", nil},
 	{"airhooktest", []string{".", "devstack/postgres"}},
-	{"cmd/airhook", []string{".", "airflow", "aws/iam", "aws/session", "defaults", "hook", "devstack", "devstack/postgres"}},
+	{"cmd/airhook", []string{".", "airflow", "aws/iam", "aws/session", "defaults", "hook", "devstack", "devstack/cloud", "devstack/policy", "devstack/postgres"}},
 	{"cmd/airhook/internal/...", nil},
+	{"docs/examples", nil},
 	{"bench/...", []string{".", "airflow", "aws/iam", "aws/session", "defaults", "hook", "devstack", "airhooktest"}},
 }
 

@@ -18,10 +18,13 @@ env) [ "$2" != CC ] || echo sh ;;
 test) echo BenchmarkOne; exit ${GO_TEST_STATUS:-0} ;;
 build) printf '#!/bin/sh\necho "$AIRHOOK_TEST_PYTHON"\n' >"$3" && chmod +x "$3" ;;
 esac`,
-	"python3": `[ "$2" != venv ] || { mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; }`,
-	"initdb":  `exit 1`,
-	"psql":    `exit 1`,
-	"apt-get": `echo "apt-get is not for tests" >&2; exit 1`,
+	"python3":   `[ "$2" != venv ] || { mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; }`,
+	"initdb":    `exit 1`,
+	"psql":      `exit 1`,
+	"javac":     `echo javac 21.0.1`,
+	"curl":      `while [ $# -gt 1 ]; do [ "$1" != -o ] || out=$2; shift; done; echo "$1" >"$out"`,
+	"sha256sum": `cat >/dev/null`,
+	"apt-get":   `echo "apt-get is not for tests" >&2; exit 1`,
 }
 
 // sandbox is a folder with the Makefile and the script that it calls, where they find fakes.
@@ -37,7 +40,7 @@ func sandbox(t *testing.T) (dir string, makes func(env string, args ...string) (
 	for name, text := range fakes {
 		write(t, filepath.Join(dir, "fakes", name), "#!/bin/sh\n"+text+"\n")
 	}
-	for _, name := range []string{"Makefile", "scripts/test-needs.sh", "devstack/clients/testdata/requirements.txt"} {
+	for _, name := range []string{"Makefile", "scripts/test-needs.sh", "devstack/clients/testdata/requirements.txt", "devstack/clients/testdata/jars.sha256"} {
 		write(t, filepath.Join(dir, name), read(t, name))
 	}
 	return dir, func(env string, args ...string) (string, error) {
