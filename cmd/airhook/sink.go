@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -72,9 +73,9 @@ func (s *sink) open() error {
 	case missing == nil && !info.Mode().IsRegular():
 		s.temp, err = os.OpenFile(s.name, os.O_WRONLY, 0)
 	default:
-		s.temp, err = createTemp(s.name)
-		if err == nil && missing == nil { // who could read the old file can read the new one, and nobody else
-			err = s.temp.Chmod(info.Mode().Perm())
+		s.temp, err = createTemp(s.name, info)
+		if err == nil && missing == nil {
+			err = s.temp.Chmod(info.Mode().Perm()) // umask may have taken some of it away
 		}
 	}
 	if err != nil {
@@ -85,11 +86,16 @@ func (s *sink) open() error {
 	return nil
 }
 
-// createTemp makes a new file with the rights that a new file gets here, which os.CreateTemp does not.
-func createTemp(name string) (*os.File, error) {
+// createTemp makes a new file with the rights that a new file gets here, which os.CreateTemp does not. In the place of an
+// old one, never does anybody get at it who could not read that.
+func createTemp(name string, old fs.FileInfo) (*os.File, error) {
 	dir, base := filepath.Split(name)
+	mode := fs.FileMode(0o666)
+	if old != nil {
+		mode = old.Mode().Perm()
+	}
 	for n := os.Getpid(); ; n++ {
-		f, err := os.OpenFile(filepath.Join(dir, "."+base+"."+strconv.Itoa(n)+".part"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666) // #nosec G302 G304 -- the user named it, umask decides
+		f, err := os.OpenFile(filepath.Join(dir, "."+base+"."+strconv.Itoa(n)+".part"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode) // #nosec G302 G304 -- the user named it, umask decides
 		if !errors.Is(err, os.ErrExist) {
 			return f, err
 		}

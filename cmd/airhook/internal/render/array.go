@@ -121,7 +121,7 @@ func appendVector(dst, text []byte) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, field...)
+		dst = appendNumber(dst, field)
 	}
 	return append(dst, ']')
 }

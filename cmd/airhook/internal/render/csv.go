@@ -30,7 +30,7 @@ func (c *csvWriter) Row(values [][]byte) error {
 			c.buf = append(c.buf, ',')
 		}
 		if v != nil {
-			c.buf = c.appendValue(c.buf, c.types[i], v)
+			c.buf = appendValue(c.buf, c.types[i], v)
 		}
 	}
 	c.buf = append(c.buf, '\n')
@@ -40,13 +40,19 @@ func (c *csvWriter) Row(values [][]byte) error {
 	return c.flush()
 }
 
-// appendValue writes kinds that never need quotes straight away.
-func (c *csvWriter) appendValue(dst []byte, t Type, v []byte) []byte {
+// appendValue writes what is a text already as a field, and of other kinds the text that they have. No server's needs
+// quotes, except that of one that means harm.
+func appendValue(dst []byte, t Type, v []byte) []byte {
 	switch t.Kind {
-	case Text, Document, Array, Vector:
+	case Text, Document, Array, Vector, Integer, Number:
 		return appendField(dst, v)
 	}
-	return appendText(dst, t, v)
+	at := len(dst)
+	dst = appendText(dst, t, v)
+	if len(dst) > at && !needsQuotes(dst[at:]) {
+		return dst
+	}
+	return appendField(dst[:at], bytes.Clone(dst[at:]))
 }
 
 func (c *csvWriter) flush() error {

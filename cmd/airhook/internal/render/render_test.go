@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -60,6 +61,11 @@ func TestValues(t *testing.T) {
 		{"numeric of many digits", number, "123456789012345678901234567890.12345678901234567890", "123456789012345678901234567890.12345678901234567890", "123456789012345678901234567890.12345678901234567890"},
 		{"trailing zeros", number, "-12.500", "-12.500", "-12.500"},
 		{"float", number, "1e-05", "1e-05", "1e-05"},
+		{"zero", number, "-0", "-0", "-0"},
+		{"large float", number, "1.7976931348623157e+308", "1.7976931348623157e+308", "1.7976931348623157e+308"},
+		{"no number", integer, "", `""`, `""`},
+		{"two columns", integer, "1,2", `"1,2"`, `"1,2"`},
+		{"two lines", moment, "2024-01-31 12:00:00\n", `"2024-01-31T12:00:00\n"`, "\"2024-01-31T12:00:00\n\""},
 		{"NaN", number, "NaN", `"NaN"`, "NaN"},
 		{"infinity", number, "Infinity", `"Infinity"`, "Infinity"},
 		{"less than anything", number, "-Infinity", `"-Infinity"`, "-Infinity"},
@@ -104,6 +110,48 @@ func TestValues(t *testing.T) {
 		if got, want := all(t, CSV, columns, [][]byte{b(test.in)}), "v\n"+test.csv+"\n"; got != want {
 			t.Errorf("%s: %q, want %q", test.name, got, want)
 		}
+	}
+}
+
+// A server that means harm can call any text a number or a moment. It stays one value of its row all the same.
+func TestATextThatIsNoneOfItsTypeStaysOneValue(t *testing.T) {
+	texts := []string{
+		"", "-", "+1", "01", "-01", ".5", "1.", "1.e5", "1e", "1e+", "1e5.5", "--1", "1-2", "0x10", "1_000", "1 ", " 1", "1\n", "\u0661", "1,\"a\":2", "1}\n{\"v\":2", "1\n2,3", "1,2", "\x1b[2J", "1\x1b[2J",
+		"2024-01-31 12:00:00,\"x\"\n", "2024-01-31 12:00:00\x1b[2J+00", `\x00,"` + "\n", `\.`,
+	}
+	for _, kind := range []Kind{Text, Integer, Number, Bool, Bytes, Timestamp, TimestampTZ, Document, Vector} {
+		for _, text := range texts {
+			for _, v := range []struct {
+				t    Type
+				text string
+			}{{Type{Kind: kind}, text}, {ArrayOf(Type{Kind: kind}, ','), `{"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"}`}} {
+				stays(t, v.t, v.text)
+			}
+		}
+	}
+}
+
+// stays checks that a value is one in each format, and can't reach a terminal's controls but by CSV, whose texts are exact.
+func stays(t *testing.T, kind Type, text string) {
+	t.Helper()
+	columns := []Column{{"v", kind}}
+	for _, f := range []Format{JSON, JSONL} {
+		out := all(t, f, columns, [][]byte{b(text)})
+		rows := []map[string]any{{}}
+		var into any = &rows
+		if f == JSONL {
+			into = &rows[0]
+		}
+		if err := json.Unmarshal([]byte(out), into); err != nil || len(rows) != 1 || len(rows[0]) != 1 || strings.Contains(out, "\x1b") {
+			t.Errorf("%q as %v becomes %q in %s: %v", text, kind.Kind, out, f, err)
+		}
+	}
+	out := all(t, CSV, columns, [][]byte{b(text)})
+	if rows, err := csv.NewReader(strings.NewReader(out)).ReadAll(); err != nil || len(rows) != 2 || len(rows[1]) != 1 {
+		t.Errorf("%q as %v becomes %q in CSV: %q, %v", text, kind.Kind, out, rows, err)
+	}
+	if out := all(t, Table, columns, [][]byte{b(text)}); strings.Count(out, "\n") != 3 || strings.Contains(out, "\x1b") {
+		t.Errorf("%q as %v becomes %q in a table", text, kind.Kind, out)
 	}
 }
 
@@ -309,7 +357,7 @@ func FuzzArray(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, elem := range []Type{{}, document, momentTZ, bytesType} {
+		for _, elem := range []Type{{}, integer, number, document, momentTZ, bytesType, {Kind: Vector}} {
 			if got := appendJSON(nil, ArrayOf(elem, ','), []byte(text), true); !json.Valid(got) {
 				t.Fatalf("%q becomes %s", text, got)
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -13,9 +14,7 @@ func appendJSON(dst []byte, t Type, text []byte, compact bool) []byte {
 		return append(dst, "null"...)
 	}
 	switch t.Kind {
-	case Integer:
-		return append(dst, text...)
-	case Number:
+	case Integer, Number:
 		return appendNumber(dst, text)
 	case Bool:
 		return appendBool(dst, text)
@@ -54,16 +53,44 @@ func appendBool(dst, text []byte) []byte {
 	return append(dst, "false"...)
 }
 
-// appendNumber writes numbers as they are and NaN and the infinities as strings: JSON has no word for those.
+// appendNumber writes numbers as they are and everything else as strings: NaN and the infinities, for which JSON has no
+// word, and whatever a server that means harm calls a number.
 func appendNumber(dst, text []byte) []byte {
-	digit := text
-	if len(digit) > 0 && digit[0] == '-' {
-		digit = digit[1:]
-	}
-	if len(digit) > 0 && digit[0] >= '0' && digit[0] <= '9' {
+	if isNumber(text) {
 		return append(dst, text...)
 	}
 	return appendString(dst, text)
+}
+
+// isNumber reports whether text is a number in JSON's grammar (RFC 8259, 6), as every finite one of PostgreSQL's is.
+func isNumber(text []byte) bool {
+	digits, rest := cutDigits(cutOne(text, "-"))
+	ok := len(digits) == 1 || len(digits) > 1 && digits[0] != '0'
+	if fraction := cutOne(rest, "."); len(fraction) < len(rest) {
+		digits, rest = cutDigits(fraction)
+		ok = ok && len(digits) > 0
+	}
+	if exponent := cutOne(rest, "eE"); len(exponent) < len(rest) {
+		digits, rest = cutDigits(cutOne(exponent, "+-"))
+		ok = ok && len(digits) > 0
+	}
+	return ok && len(rest) == 0
+}
+
+// cutOne returns text without its first byte when that is one of these.
+func cutOne(text []byte, of string) []byte {
+	if len(text) > 0 && strings.IndexByte(of, text[0]) >= 0 {
+		return text[1:]
+	}
+	return text
+}
+
+func cutDigits(text []byte) (digits, rest []byte) {
+	n := 0
+	for n < len(text) && text[n] >= '0' && text[n] <= '9' {
+		n++
+	}
+	return text[:n], text[n:]
 }
 
 // appendDocument embeds a document as it is. What is no JSON, as a Redshift SUPER may hold, becomes a string.
