@@ -100,18 +100,29 @@ func (s *Store) write(ctx context.Context, what func(*sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
+	if err := s.trust(); err != nil { // before tighten hides that others could write
+		return err
+	}
 	if err := s.tighten(); err != nil {
 		return s.failure("protect", err)
 	}
+	err = transact(ctx, db, what)
+	if err != nil && s.replaced(db) {
+		return s.write(ctx, what)
+	}
+	return s.failure("write", err)
+}
+
+func transact(ctx context.Context, db *sql.DB, what func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return s.failure("write", err)
+		return err
 	}
 	if err := what(tx); err != nil {
 		_ = tx.Rollback() // what failed is what matters
-		return s.failure("write", err)
+		return err
 	}
-	return s.failure("write", tx.Commit())
+	return tx.Commit()
 }
 
 // tighten takes from other users what an older program, or a copy, let them read.

@@ -1,9 +1,16 @@
 package airflow
 
-import "time"
+import (
+	"context"
+	"database/sql"
+	"time"
+)
 
 // WaitAtMost shortens the wait for another program's lock.
 func (s *Store) WaitAtMost(d time.Duration) { s.wait = d }
+
+// Write runs what in a transaction.
+func (s *Store) Write(ctx context.Context, what func(*sql.Tx) error) error { return s.write(ctx, what) }
 
 // CheckKeys reports whether Airflow's fernet_key setting is one.
 func CheckKeys(text string) error {

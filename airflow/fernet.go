@@ -103,7 +103,7 @@ func (s *Store) ring() (keyring, error) {
 		}
 		return ring, err
 	}
-	if err := s.trust(); err != nil {
+	if err := s.trust(); err != nil { // the key is read each time, and may have come after the file was opened
 		return keyring{}, err
 	}
 	text, err := os.ReadFile(s.keyFile())

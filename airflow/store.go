@@ -33,13 +33,15 @@ type StoreConfig struct {
 }
 
 // Store is the embedded store: a SQLite file with Airflow's own connection table, passwords and extras sealed with
-// Fernet. It is a Registry, Lister and Editor, safe for concurrent use, also by several processes.
+// Fernet. It is a Registry, Lister and Editor, safe for concurrent use, also by several processes. A file that takes the
+// place of the store's is judged like the first one, and used from then on.
 type Store struct {
 	cfg  StoreConfig
 	wait time.Duration // for another process's write
 
 	mu     sync.Mutex
-	db     *sql.DB // nil until it is needed
+	db     *sql.DB     // nil until it is needed
+	file   fs.FileInfo // what db has open; the path may name another by now
 	closed bool
 }
 
@@ -108,6 +110,9 @@ func (s *Store) read(ctx context.Context, statement string, args ...any) ([]row,
 	if isCode(err, sqlite3.SQLITE_ERROR) && !hasTable(ctx, db) {
 		return nil, nil
 	}
+	if err != nil && s.replaced(db) {
+		return s.read(ctx, statement, args...)
+	}
 	return rows, s.failure("read", err)
 }
 
@@ -150,7 +155,29 @@ func hasTable(ctx context.Context, q querier) bool {
 	return err != nil || n > 0
 }
 
-// open opens the file once. Without create, no file is a nil database.
+// replaced reports whether db is not of the file that the next call will use.
+func (s *Store) replaced(db *sql.DB) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.db != db {
+		return !s.closed
+	}
+	info, err := os.Lstat(s.path())
+	return err != nil || !os.SameFile(info, s.file)
+}
+
+// drop closes the old file. Who is using it comes to an end first: SQLite takes a journal that it writes meanwhile for
+// the new file's (https://www.sqlite.org/howtocorrupt.html, mispaired journals).
+func (s *Store) drop() {
+	conn, err := s.db.Conn(context.Background())
+	_ = s.db.Close()
+	if err == nil {
+		_ = conn.Close()
+	}
+	s.db = nil
+}
+
+// open opens the file, once while it is the same. Without create, no file is a nil database.
 func (s *Store) open(create bool) (*sql.DB, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,24 +187,29 @@ func (s *Store) open(create bool) (*sql.DB, error) {
 	if s.cfg.DirErr != nil {
 		return nil, s.cfg.DirErr
 	}
+	info, err := os.Lstat(s.path())
 	if s.db != nil {
-		return s.db, nil
+		if err == nil && os.SameFile(info, s.file) { // no new file has the old one's number while that is open
+			return s.db, nil
+		}
+		s.drop()
 	}
 	doing := "read"
 	if create {
 		doing = "write"
 	}
-	info, err := os.Lstat(s.path())
 	if errors.Is(err, fs.ErrNotExist) && !create {
 		return nil, nil
 	}
 	if err := s.trust(); err != nil {
 		return nil, err
 	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		err = s.makeFile()
-	case err == nil && !info.Mode().IsRegular():
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = s.makeFile(); err == nil {
+			info, err = os.Lstat(s.path())
+		}
+	}
+	if err == nil && !info.Mode().IsRegular() {
 		err = errNoFile
 	}
 	if err != nil {
@@ -188,7 +220,7 @@ func (s *Store) open(create bool) (*sql.DB, error) {
 		return nil, s.failure(doing, err)
 	}
 	db.SetMaxOpenConns(1) // calls of one process take turns without waiting for the file's lock
-	s.db = db
+	s.db, s.file = db, info
 	return db, nil
 }
 

@@ -54,13 +54,23 @@ func parseURI(uri string) (airhook.Connection, error) {
 	}
 	rest := strings.ReplaceAll(uri, whole.scheme+"://", "")
 	if before, _, _ := strings.Cut(rest, "://"); strings.ContainsAny(before, "@:") {
-		return c, errProtocol
+		return c, misplaced(before)
 	}
 	parts, err := urlsplit(rest)
 	if err != nil {
 		return c, err
 	}
 	return fromParts(c, parts, parts.scheme)
+}
+
+// misplaced says which protocol stands behind the login. One that not everybody knows may be the end of a password.
+func misplaced(before string) error {
+	for _, protocol := range []string{"https", "http"} {
+		if strings.HasSuffix(before, "@"+protocol) {
+			return &airhook.Error{Err: errors.New("the host begins with " + protocol + "://"), Hint: "leave " + protocol + ":// out: a host is a name or an address"}
+		}
+	}
+	return errProtocol
 }
 
 func fromParts(c airhook.Connection, u splitURL, protocol string) (airhook.Connection, error) {

@@ -32,6 +32,7 @@ func TestErrorsQuoteNothing(t *testing.T) {
 		"postgres://u:s3cr3t/x@h/db", "postgres://u:s3cr3t#x@h/db", "postgres://u:s3cr3t?x@h/db", "type://user:s3cr3t@proto://host://x",
 		"type://user:s3cr3t@proto://host", "postgres://h:s3cr3t/db", "postgres://[s3cr3t]/x", "postgres://u:s3cr3t@[::1/x", "postgres://u:s3cr3t@h\u2100x/db",
 		"postgres://h/db?__extra__=s3cr3t", "postgres://h/db?__extra__=[%22s3cr3t%22]", "postgres://u:s3cr3t\xff@h/db", "postgres://u:s3cr3t@h:65536/db",
+		"postgres://u:s3cr3t@https://h/db", "postgres://u:p@s3cr3t://h/db",
 	} {
 		_, err := airflow.ParseURI("leaky", uri)
 		mustHide(t, uri, err, secret)

@@ -103,7 +103,12 @@ func npmRegistry(ctx context.Context) string {
 	if r := os.Getenv("npm_config_registry"); r != "" {
 		return r
 	}
-	out, err := exec.CommandContext(ctx, "npm", "config", "get", "registry", "--logs-max=0").Output() // and no log of it in the user's home
+	cache, err := os.MkdirTemp("", "airhook-npm-") // npm makes its folder for logs, whatever it is asked and however few it keeps
+	if err != nil {
+		return npm
+	}
+	defer func() { _ = os.RemoveAll(cache) }()
+	out, err := exec.CommandContext(ctx, "npm", "config", "get", "registry", "--logs-max=0", "--cache="+cache).Output()
 	if r := strings.TrimSpace(string(out)); err == nil && strings.HasPrefix(r, "http") {
 		return r
 	}

@@ -234,6 +234,23 @@ func TestTheRegistryIsNpms(t *testing.T) {
 	}
 }
 
+// npm makes a folder for its logs, though it writes none: not in the home of somebody who has no npm of their own there.
+func TestAskingNpmLeavesNothing(t *testing.T) {
+	bin, home, temp := t.TempDir(), t.TempDir(), t.TempDir()
+	script := "#!/bin/sh\nfolder=$HOME/.npm\nfor arg; do case $arg in --cache=*) folder=${arg#--cache=};; esac; done\n/bin/mkdir -p $folder/_logs\necho https://npm.example.com/\n"
+	if err := os.WriteFile(filepath.Join(bin, "npm"), []byte(script), 0o755); err != nil { // #nosec G306 -- a program
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"npm_config_registry": "", "PATH": bin, "HOME": home, "TMPDIR": temp} {
+		t.Setenv(name, value)
+	}
+	if got := npmRegistry(t.Context()); got != "https://npm.example.com/" {
+		t.Errorf("got %s", got)
+	}
+	nothingLeft(t, home, 0)
+	nothingLeft(t, temp, 0)
+}
+
 func TestOfflineTakesWhatIsFetchedAndFetchesNothing(t *testing.T) {
 	o := registry(t, func(http.ResponseWriter, *http.Request) { t.Error("it asked the registry") })
 	o.Offline, o.Cache = true, cache(t)
