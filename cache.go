@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/multitracer"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/airhook-go/airhook/internal/notice"
 	"github.com/airhook-go/airhook/internal/refresh"
 )
 
@@ -75,10 +75,28 @@ func cancelled(ctx context.Context) *Error {
 	return &Error{Kind: ErrCancelled, Err: fmt.Errorf("cancelled: %w", context.Cause(ctx))}
 }
 
-func (s *source) drop(cred Credential) {
-	if s.value != nil {
+// heard learns what the database said to a credential.
+func (s *source) heard(cred Credential, err error) {
+	switch {
+	case s.value == nil:
+	case err == nil:
+		s.value.Took(cred)
+	case rejected(err):
 		s.value.Drop(cred)
 	}
+}
+
+// another reports whether there may be another credential than the one that was refused, or that somebody else signed.
+func (s *source) another(err error) bool {
+	var refused *pgconn.ConnectError
+	if errors.Is(err, refresh.ErrStale) {
+		return true
+	}
+	if s.value == nil || !rejected(err) || !errors.As(err, &refused) {
+		return false
+	}
+	cred, ok := s.value.Peek()
+	return !ok || cred.Password.Reveal() != refused.Config.Password
 }
 
 // source returns the source of a target; targets that mean the same login share its value.
@@ -106,41 +124,19 @@ func permanent(err error) bool {
 
 // key holds everything that a login reads. Its parts are quoted, so that no two targets share one by accident.
 func (t Target) key() string {
-	return fmt.Sprintf("%q %q %d %q %q %q %q %q %q %t %s %q %q %q %q", t.Method, t.SignHost, t.SignPort, t.User, t.Database, t.Region, t.Cluster,
-		t.Workgroup, strings.Join(t.DBGroups, "\x00"), t.AutoCreate, t.Duration, t.AWSConnID, t.Profile, t.RoleARN, t.Principal)
+	return fmt.Sprintf("%q %q %d %q %q %q %q %q %q %t %t %s %q %q %q %q", t.Method, t.SignHost, t.SignPort, t.User, t.Database, t.Region, t.Cluster,
+		t.Workgroup, t.DBGroups, t.AutoCreate, t.WithIAM(), t.Duration, t.AWSConnID, t.Profile, t.RoleARN, t.Principal)
 }
 
 // tracer drops a credential that the database rejected, also for sessions that the pool opens by itself, and lets the
 // configured tracer see the rest.
 func (s *source) tracer(theirs pgx.QueryTracer) pgx.QueryTracer {
-	switch {
-	case s.value == nil:
+	if s.value == nil {
 		return theirs
-	case theirs == nil:
-		return dropTracer{s}
 	}
-	return multitracer.New(dropTracer{s}, theirs)
+	return notice.Logins(theirs, func(password string, err error) {
+		if cred, ok := s.value.Peek(); ok && cred.Password.Reveal() == password {
+			s.heard(cred, err)
+		}
+	})
 }
-
-type dropTracer struct{ source *source }
-
-type triedKey struct{}
-
-func (d dropTracer) TraceConnectStart(ctx context.Context, data pgx.TraceConnectStartData) context.Context {
-	return context.WithValue(ctx, triedKey{}, NewSecret(data.ConnConfig.Password))
-}
-
-func (d dropTracer) TraceConnectEnd(ctx context.Context, data pgx.TraceConnectEndData) {
-	if !rejected(data.Err) {
-		return
-	}
-	tried, _ := ctx.Value(triedKey{}).(Secret)
-	if cred, ok := d.source.value.Peek(); ok && cred.Password == tried {
-		d.source.value.Drop(cred)
-	}
-}
-
-func (d dropTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	return ctx
-}
-func (d dropTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}

@@ -94,7 +94,7 @@ func named(c airhook.Connection, id string) airhook.Connection {
 func TestCacheKeyHoldsWhatALoginReads(t *testing.T) {
 	base := airhook.Connection{Type: "redshift", Host: redshiftHost, Login: "u", Schema: "d"}
 	extras := []string{
-		`{"iam": true}`, `{"iam": true, "db_groups": ["a"]}`, `{"iam": true, "db_groups": ["a b"]}`, `{"iam": true, "db_groups": ["a", "b"]}`, `{"iam": true, "auto_create": true}`,
+		`{"iam": true}`, `{"iam": true, "db_groups": ["a"]}`, `{"iam": true, "db_groups": ["a b"]}`, `{"iam": true, "db_groups": ["a", "b"]}`, `{"iam": true, "db_groups": [""]}`, `{"iam": true, "auto_create": true}`,
 		`{"iam": true, "serverless_token_duration_seconds": 900}`, `{"iam": true, "region": "eu-west-1"}`, `{"iam": true, "cluster_identifier": "x"}`,
 		`{"iam": true, "aws_conn_id": "x"}`, `{"iam": true, "aws_conn_id": null}`, `{"iam": true, "profile": "x"}`, `{"iam": true, "role_arn": "x"}`,
 		`{"iam": true, "is_serverless": true, "serverless_work_group": "x"}`,

@@ -2,6 +2,7 @@ package airhook_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"sync"
@@ -10,7 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/internal/refresh"
 )
 
 // stored is a registry that another process may change.
@@ -74,18 +78,27 @@ func TestWhatAnotherProcessChangedIsSeenWithinSeconds(t *testing.T) {
 		iam := mustExtra(`{"iam": true, "aws_conn_id": "keys"}`)
 		conn := airhook.Connection{ID: "c", Type: "postgres", Host: rdsHost, Login: "one", Extra: iam}
 		r := &stored{conns: registry{"c": conn}}
-		opened := 0
-		c := must(airhook.New(airhook.Config{Registry: r, Resolve: func(_ context.Context, t airhook.Target) (airhook.Target, error) {
-			opened++
-			return t, nil
-		}}))
+		principal, route := "alice", airhook.Route{Address: "127.0.0.1:1"}
+		var failing error
+		c := must(airhook.New(airhook.Config{
+			Registry: r, Route: func(string, int) (airhook.Route, bool) { return route, true },
+			Resolve: func(_ context.Context, t airhook.Target) (airhook.Target, error) {
+				t.Principal = principal
+				return t, failing
+			},
+		}))
 		defer c.Close()
+		opened, last := 0, (*pgxpool.Pool)(nil)
 		look := func(user string, times int) {
 			t.Helper()
 			<-time.After(11 * time.Second)
 			for range 3 {
-				if got, err := c.Target(t.Context(), "c"); err != nil || got.User != user || opened != times {
-					t.Errorf("got user %q, opened %d times, %v; want %q, %d times", got.User, opened, err, user, times)
+				got, err := c.Target(t.Context(), "c")
+				if pool := must(c.Pool(t.Context(), "c")); pool != last {
+					opened, last = opened+1, pool
+				}
+				if err != nil || got.User != user || got.Principal != principal && failing == nil || opened != times {
+					t.Errorf("got user %q of %s, opened %d times, %v; want %q of %s, %d times", got.User, got.Principal, opened, err, user, principal, times)
 				}
 			}
 		}
@@ -100,6 +113,17 @@ func TestWhatAnotherProcessChangedIsSeenWithinSeconds(t *testing.T) {
 		look("two", 3)
 		r.change(registry{"c": conn, "keys": {ID: "keys", Type: "aws", Login: "b"}}, nil)
 		look("two", 4)
+		principal = "bob" // by other AWS files, say
+		look("two", 5)
+		principal, failing = "carol", errors.New("the AWS files are just being written")
+		look("two", 5)
+		failing = nil
+		look("two", 6)
+		route.Address = "127.0.0.1:2" // the dev stack was started again
+		look("two", 7)
+		route.Roots = x509.NewCertPool()
+		look("two", 8)
+		look("two", 8)
 		r.change(registry{}, nil)
 		<-time.After(11 * time.Second)
 		if _, err := c.Target(t.Context(), "c"); !errors.Is(err, airhook.ErrNotFound) {
@@ -177,9 +201,10 @@ func TestEditsWhileASessionIsOpenedDoNotShow(t *testing.T) {
 
 func TestAnEditEndsTheLoginThatNobodyNeedsAnyMore(t *testing.T) {
 	c, conn, asked, ended := editedWhileOpening(t, 1, 1)
-	got := make(chan error)
+	got := make(chan error, 1)
 	go func() { got <- ignore(c.Credential(t.Context(), "c")) }()
 	<-asked
+	late := time.After(5 * time.Second) // long before the login's own time is up
 	for {
 		select {
 		case <-ended:
@@ -187,6 +212,8 @@ func TestAnEditEndsTheLoginThatNobodyNeedsAnyMore(t *testing.T) {
 				t.Errorf("who waited for it: %v", err)
 			}
 			return
+		case <-late:
+			t.Fatal("the login goes on, and nobody needs it any more")
 		case <-time.After(5 * time.Millisecond): // each edit makes another login, and that closes what the one before left
 			if err := c.Put(t.Context(), conn); err != nil {
 				t.Fatal(err)
@@ -195,5 +222,55 @@ func TestAnEditEndsTheLoginThatNobodyNeedsAnyMore(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// signer is a client whose login signs as who is there now, as with AWS files that others write.
+func signer(t *testing.T, now func(resolving bool) string) (c *airhook.Client, logins *atomic.Int64) {
+	t.Helper()
+	logins = new(atomic.Int64)
+	c = must(airhook.New(airhook.Config{
+		Registry: registry{"c": {ID: "c", Type: "postgres", Host: rdsHost, Login: "u", Extra: mustExtra(`{"iam": true}`)}},
+		Resolve: func(_ context.Context, t airhook.Target) (airhook.Target, error) {
+			t.Principal = now(true)
+			return t, nil
+		},
+		Logins: map[string]airhook.Login{airhook.MethodRDS: func(_ context.Context, target airhook.Target) (airhook.Credential, error) {
+			logins.Add(1)
+			if target.Principal != now(false) {
+				return airhook.Credential{}, &airhook.Error{ID: target.ID, Err: refresh.ErrStale, Hint: "try again"}
+			}
+			return airhook.Credential{User: "u", Password: airhook.NewSecret(target.Principal), Expires: time.Now().Add(2 * time.Second), Principal: target.Principal}, nil
+		}},
+	}))
+	return c, logins
+}
+
+// The first of these looks comes before anybody looks whether something has changed.
+func TestACredentialIsNeverKeptAsAnothers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		who := "alice"
+		c, logins := signer(t, func(bool) string { return who })
+		defer c.Close()
+		for i, next := range []string{"alice", "bob", "alice", "alice", "bob", "alice"} {
+			who = next
+			if cred, err := c.Credential(t.Context(), "c"); err != nil || cred.Principal != who {
+				t.Errorf("look %d: signed by %q, want %q: %v", i, cred.Principal, who, err)
+			}
+			<-time.After(3 * time.Second)
+		}
+		if n := logins.Load(); n > 10 {
+			t.Errorf("%d logins for six credentials, of which four were changes", n)
+		}
+	})
+}
+
+func TestALoginThatNeverAgreesIsNoStorm(t *testing.T) {
+	c, logins := signer(t, func(resolving bool) string { return fmt.Sprint(resolving) })
+	defer c.Close()
+	_, err := c.Credential(t.Context(), "c")
+	var e *airhook.Error
+	if !errors.Is(err, refresh.ErrStale) || !errors.As(err, &e) || e.ID != "c" || e.Stage != airhook.StageCredential || e.Hint == "" || logins.Load() != 2 {
+		t.Errorf("%#v after %d logins", err, logins.Load())
 	}
 }

@@ -6,13 +6,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/airhook-go/airhook/internal/handshake"
+	"github.com/airhook-go/airhook/internal/mask"
+	"github.com/airhook-go/airhook/internal/reach"
 )
 
 // Test walks the stages from the connection to a query, each timed, and stops at the first that fails. The connection
@@ -54,8 +57,7 @@ type testRun struct {
 	report Report
 
 	t       Target
-	route   Route
-	routed  bool
+	route   *Route
 	address string
 	budget  time.Duration // what is left of ConnectTimeout for DNS, TCP, TLS and login together
 	socket  net.Conn
@@ -94,7 +96,7 @@ func (r *testRun) failed(ctx context.Context, stage Stage, err error) *Error {
 		e = &Error{Err: err}
 	}
 	e.ID, e.Stage = r.conn.ID, stage
-	if stage == StageTLS && isTimeout(err) {
+	if stage == StageTLS && reach.IsTimeout(err) {
 		e.Hint = "it took the connection and then said nothing: is PostgreSQL what listens there?"
 	}
 	return e
@@ -112,10 +114,10 @@ func (r *testRun) endpoint(ctx context.Context) (string, error) {
 		return "", err
 	}
 	r.t, r.budget = t, t.ConnectTimeout
-	r.route, r.routed = r.client.route(t)
+	r.route = r.client.route(t)
 	detail := fmt.Sprintf("%s:%d", t.Host, t.Port)
 	if t.Region != "" && t.Method != MethodPassword {
-		detail += fmt.Sprintf(", %s (%s)", t.Region, t.RegionFrom)
+		detail += fmt.Sprintf(", %s (%s)", mask.Field(t.Region), t.RegionFrom)
 	}
 	return detail, nil
 }
@@ -132,9 +134,9 @@ func (r *testRun) timed(ctx context.Context) (context.Context, context.CancelFun
 
 func (r *testRun) dns(ctx context.Context) (string, error) {
 	_, named := pgconn.NetworkAddress(r.t.Host, uint16(r.t.Port))
-	r.address = r.client.address(r.t, r.route, r.routed, named)
+	r.address = r.t.address(r.route, named)
 	switch {
-	case r.routed:
+	case r.route != nil:
 		return "", errSkip("the dev stack's dial map has it")
 	case r.client.cfg.DialFunc != nil:
 		return "", errSkip("DialFunc finds the address")
@@ -155,16 +157,13 @@ func (r *testRun) tcp(ctx context.Context) (string, error) {
 	ctx, cancel := r.timed(ctx)
 	defer cancel()
 	network, named := pgconn.NetworkAddress(r.t.Host, uint16(r.t.Port))
-	socket, err := r.client.dialer(r.t, r.route, r.routed)(ctx, network, named)
+	socket, err := r.client.dialer(r.t, r.route)(ctx, network, named)
 	if err != nil {
 		return "", err
 	}
 	r.socket = socket
 	return r.address, nil
 }
-
-// sslRequest asks a PostgreSQL server for TLS (protocol 3.0, "SSLRequest").
-var sslRequest = [8]byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
 
 func (r *testRun) tls(ctx context.Context) (string, error) {
 	if strings.HasPrefix(r.t.Host, "/") {
@@ -173,43 +172,21 @@ func (r *testRun) tls(ctx context.Context) (string, error) {
 	if r.t.TLS.Mode == "disable" {
 		return "", errSkip("sslmode is disable")
 	}
-	config, err := tlsConfig(r.t, r.route)
+	wants := r.t.wants(r.route)
+	config, err := wants.Config()
 	if err != nil {
-		return "", err
+		return "", r.t.badTLS(err)
 	}
 	ctx, cancel := r.timed(ctx)
 	defer cancel()
-	deadline, _ := ctx.Deadline()
-	_ = r.socket.SetDeadline(deadline)
-	if r.t.libpq["sslnegotiation"] != "direct" {
-		offered, err := r.askTLS()
-		if err != nil {
-			return "", err
-		}
-		if !offered {
-			if r.t.TLS.Mode == "allow" || r.t.TLS.Mode == "prefer" {
-				return "", errSkip("the server offers none, and sslmode is " + string(r.t.TLS.Mode))
-			}
-			return "", errors.New("server refused TLS connection")
-		}
-	}
-	secure := tls.Client(r.socket, config)
-	if err := secure.HandshakeContext(ctx); err != nil {
+	state, err := wants.Start(ctx, r.socket, config)
+	switch {
+	case errors.Is(err, handshake.ErrNotOffered) && (r.t.TLS.Mode == "allow" || r.t.TLS.Mode == "prefer"):
+		return "", errSkip("the server offers none, and sslmode is " + string(r.t.TLS.Mode))
+	case err != nil:
 		return "", err
 	}
-	state := secure.ConnectionState()
 	return fmt.Sprintf("%s, %s, until %s", tls.VersionName(state.Version), r.t.TLS.Mode, state.PeerCertificates[0].NotAfter.UTC().Format(time.DateOnly)), nil
-}
-
-func (r *testRun) askTLS() (offered bool, err error) {
-	if _, err = r.socket.Write(sslRequest[:]); err != nil {
-		return false, err
-	}
-	var answer [1]byte
-	if _, err = io.ReadFull(r.socket, answer[:]); err != nil {
-		return false, err
-	}
-	return answer[0] == 'S', nil
 }
 
 func (r *testRun) credential(ctx context.Context) (string, error) {
@@ -233,11 +210,11 @@ func (r *testRun) credential(ctx context.Context) (string, error) {
 	default:
 		return "a password", nil
 	}
-	return fmt.Sprintf("for %s, until %s", r.cred.User, r.cred.Expires.UTC().Format(time.TimeOnly+"Z")), nil
+	return fmt.Sprintf("for %s, until %s", mask.Field(r.cred.User), r.cred.Expires.UTC().Format(time.TimeOnly+"Z")), nil
 }
 
 func (r *testRun) login(ctx context.Context) (string, error) {
-	config, err := r.client.pgConfig(r.t)
+	config, err := r.client.pgConfig(r.t, r.route)
 	if err != nil {
 		return "", err
 	}
@@ -247,7 +224,7 @@ func (r *testRun) login(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "as " + r.cred.User, r.t.set(ctx, r.session.PgConn())
+	return "as " + mask.Field(r.cred.User), r.t.set(ctx, r.session.PgConn())
 }
 
 // queryTimeout is for a server that lets us in and then is silent; the statements of others have no limit of ours.
@@ -269,6 +246,7 @@ func (r *testRun) query(ctx context.Context) (string, error) {
 		}
 		return "", err
 	}
+	r.report.User, r.report.Database = mask.Field(r.report.User), mask.Field(r.report.Database)
 	if _, release, ok := strings.Cut(r.report.ServerVersion, "Redshift "); ok {
 		return "Redshift " + release, nil
 	}

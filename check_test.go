@@ -69,7 +69,19 @@ func TestStagesOnAScriptedServer(t *testing.T) {
 		},
 		"no such database": {
 			script: []airhooktest.Step{airhooktest.Refuse("3D000", `database "shop" does not exist`)},
-			stages: before + "login FAILED", kind: "login_refused", words: "3D000 schema",
+			stages: before + "login FAILED", kind: "login_refused", words: "3D000 accepted schema",
+		},
+		"nobody comes without TLS": {
+			script: []airhooktest.Step{airhooktest.Refuse("28000", `no pg_hba.conf entry for host "10.0.0.7", user "app", database "shop", no encryption`)},
+			stages: before + "login FAILED", kind: "login_refused", words: "28000 no TLS sslmode require disable",
+		},
+		"nor did in older releases": {
+			script: []airhooktest.Step{airhooktest.Refuse("28000", `no pg_hba.conf entry for host "10.0.0.7", user "app", database "shop", SSL off`)},
+			stages: before + "login FAILED", kind: "login_refused", words: "no TLS sslmode",
+		},
+		"a stranger": {
+			script: []airhooktest.Step{airhooktest.Refuse("28000", `no pg_hba.conf entry for host "10.0.0.7", user "app", database "shop", SSL encryption`)},
+			stages: before + "login FAILED", kind: "login_refused", words: "pg_hba.conf login schema",
 		},
 		"hangs up": {
 			script: []airhooktest.Step{airhooktest.Cut()},
@@ -163,8 +175,8 @@ func routed(t *testing.T, s *server, route airhook.Route, login airhook.Login) *
 		Registry: registry{"c": {ID: "c", Type: "postgres", Host: rdsHost, Login: "u", Schema: "d", Extra: mustExtra(`{"iam": true}`)}},
 		Logins:   map[string]airhook.Login{airhook.MethodRDS: login},
 		Route:    func(string, int) (airhook.Route, bool) { return route, true },
-		Identify: func(context.Context, airhook.Target) (airhook.Identity, error) {
-			return airhook.Identity{ARN: "arn:aws:iam::123456789012:user/etl"}, nil
+		Refused: func(_ context.Context, _ airhook.Target, e *airhook.Error) {
+			e.Principal, e.Resource = "arn:aws:iam::123456789012:user/etl", "arn:aws:rds-db:us-east-1:123456789012:dbuser:*/u"
 		},
 	}))
 	t.Cleanup(c.Close)
@@ -222,6 +234,41 @@ func TestATokenNeedsTheEndpointsOwnCertificate(t *testing.T) {
 	}
 }
 
+// Whatever a program's own Resolve makes of a target that AWS signs for.
+func TestATokenStaysHereWhenTheTargetIsMovedToClear(t *testing.T) {
+	s := serve(t, func(string) bool { return true })
+	for name, move := range map[string]func(*airhook.Target){
+		"a Unix socket": func(t *airhook.Target) { t.Host = "/run/postgresql" },
+		"disable":       func(t *airhook.Target) { t.TLS.Mode = "disable" },
+		"allow":         func(t *airhook.Target) { t.TLS.Mode = "allow" },
+		"prefer":        func(t *airhook.Target) { t.TLS.Mode = "prefer" },
+	} {
+		c := must(airhook.New(airhook.Config{
+			Registry: registry{"c": {ID: "c", Type: "postgres", Host: rdsHost, Login: "u", Schema: "d", Extra: mustExtra(`{"iam": true}`)}},
+			Logins:   map[string]airhook.Login{airhook.MethodRDS: tokens(new(atomic.Int64), time.Hour)},
+			Resolve:  func(_ context.Context, t airhook.Target) (airhook.Target, error) { move(&t); return t, nil },
+			DialFunc: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
+			},
+		}))
+		conn, acquired := c.Acquire(t.Context(), "c")
+		if acquired == nil {
+			conn.Release()
+		}
+		for how, err := range map[string]error{
+			"acquire": acquired, "dial": ignore(c.Dial(t.Context(), "c", nil)), "test": c.Test(t.Context(), must(c.Get(t.Context(), "c"))).Err(),
+		} {
+			if !errors.Is(err, airhook.ErrInvalid) || !strings.Contains(err.Error(), "without TLS") {
+				t.Errorf("%s, %s: %v", name, how, err)
+			}
+		}
+		c.Close()
+	}
+	if len(s.seen()) != 0 {
+		t.Errorf("offered in clear: %q", s.seen())
+	}
+}
+
 // Without TLS on the server's side no session is opened, whichever way is tried, and the token stays here.
 func TestATokenIsNeverSentInClear(t *testing.T) {
 	s := serve(t, func(string) bool { return true })
@@ -243,7 +290,7 @@ func TestARefusedTokenSaysWhoAskedAndForWhat(t *testing.T) {
 	c := routed(t, serveTLS(t, secure, func(string) bool { return false }), airhook.Route{Roots: pool}, tokens(new(atomic.Int64), time.Hour))
 	_, err := c.Acquire(t.Context(), "c")
 	var e *airhook.Error
-	if !errors.As(err, &e) || e.Kind != airhook.ErrLogin || e.Principal != "arn:aws:iam::123456789012:user/etl" || !strings.Contains(e.Hint, "rds_iam") || !strings.Contains(e.Hint, rdsHost) {
+	if !errors.As(err, &e) || e.Kind != airhook.ErrLogin || e.Principal != "arn:aws:iam::123456789012:user/etl" || !strings.HasSuffix(e.Resource, "/u") || !strings.Contains(e.Hint, "rds_iam") || !strings.Contains(e.Hint, rdsHost) {
 		t.Errorf("got %#v", err)
 	}
 }

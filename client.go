@@ -2,7 +2,6 @@ package airhook
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"iter"
@@ -18,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/airhook-go/airhook/internal/endpoint"
 	"github.com/airhook-go/airhook/internal/suggest"
 )
 
@@ -27,10 +27,15 @@ type Config struct {
 	// Logins are the ways to log in by Target.Method; the password is built in.
 	Logins map[string]Login
 	// Resolve fills in what only AWS knows of a target: its region and principal, and its endpoint when only a cluster
-	// or workgroup is named. nil: the region comes from extras and the endpoint's name.
+	// or workgroup is named. nil: the region comes from extras and the endpoint's name. A target that is in use is resolved
+	// again every few seconds: another principal opens it anew.
 	Resolve func(ctx context.Context, t Target) (Target, error)
 	// Identify asks AWS who a target's login is, for Explain and errors. nil: nobody knows.
 	Identify func(ctx context.Context, t Target) (Identity, error)
+	// Refused completes the error of a session that did not open: of an IAM login that the database refused (ErrLogin), or
+	// that did not reach it (ErrUnreachable), who asked, for what, which policy would allow it, and the reason where it can
+	// be checked. It bounds the time that this takes. nil: nothing is added.
+	Refused func(ctx context.Context, t Target, e *Error)
 	// Route says how a host and port are reached when not by DNS, and which roots prove it: the dev stack's dial map.
 	Route func(host string, port int) (Route, bool)
 	// DialFunc opens network connections; nil is net.Dialer with the target's keepalive.
@@ -43,19 +48,13 @@ type Config struct {
 	OnClose func()
 }
 
-// Route is another way to a host: the address to dial and the only roots to trust there.
-type Route struct {
-	Address string
-	Roots   *x509.CertPool
-}
-
 // Client opens named connections. It owns their pools and credentials, and is safe for concurrent use. Close it when
 // done.
 type Client struct {
 	cfg   Config
 	creds credentials
 
-	opened atomic.Pointer[map[string]*entry] // those of entries that are ready, to be read without the lock
+	opened sync.Map // id to *entry: those of entries that are ready, to be read without the lock
 
 	mu      sync.Mutex
 	entries map[string]*entry
@@ -71,7 +70,9 @@ type entry struct {
 	look   *time.Timer        // sets aged
 	aged   atomic.Bool        // it is time to look whether the registry still says the same
 	target Target
+	route  *Route // nil is DNS
 	config *pgxpool.Config
+	making sync.Once // of pool
 	pool   *pgxpool.Pool
 	source *source
 	err    error
@@ -88,9 +89,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{cfg: cfg, creds: credentials{cfg: cfg}, entries: map[string]*entry{}}
-	c.publish()
-	return c, nil
+	return &Client{cfg: cfg, creds: credentials{cfg: cfg}, entries: map[string]*entry{}}, nil
 }
 
 // Get returns the connection of that id. An unknown id is ErrNotFound, with the nearest ids as hint.
@@ -159,20 +158,13 @@ func (c *Client) forget(id string) {
 			c.remove(known, e)
 		}
 	}
-	c.publish()
 }
 
-// remove closes an entry; the caller holds the lock and publishes.
+// remove closes an entry; the caller holds the lock.
 func (c *Client) remove(id string, e *entry) {
 	delete(c.entries, id)
+	c.opened.Delete(id)
 	c.closing.Go(func() { c.closeEntry(e) })
-}
-
-// publish makes a new map of what is ready; the caller holds the lock, or is the only one.
-func (c *Client) publish() {
-	ready := maps.Clone(c.entries)
-	maps.DeleteFunc(ready, func(_ string, e *entry) bool { return !e.ready })
-	c.opened.Store(&ready)
 }
 
 // closeEntry waits until the entry is open and its sessions have been returned.
@@ -180,8 +172,19 @@ func (c *Client) closeEntry(e *entry) {
 	if <-e.done; e.ready {
 		e.look.Stop()
 		c.creds.values.Release(e.source.key)
-		e.pool.Close()
+		if e.making.Do(func() {}); e.pool != nil { // from now on none is made
+			e.pool.Close()
+		}
 	}
+}
+
+// sessions returns the pool, made when it is first asked for: each keeps a goroutine, which ids that only sign don't need.
+func (e *entry) sessions(ctx context.Context) (_ *pgxpool.Pool, err error) {
+	e.making.Do(func() { e.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), e.config) })
+	if e.pool == nil && err == nil {
+		err = errClosed
+	}
+	return e.pool, err
 }
 
 // holds reports whether an entry is still the one of its id.
@@ -194,21 +197,34 @@ func (c *Client) holds(id string, e *entry) bool {
 // lookAgain is how long an opened id goes without a look into the registry, where another process may have changed it.
 const lookAgain = 10 * time.Second
 
-// current reports whether an entry is still what the registry says; if not, it is closed. A registry that can't be asked
-// changes nothing.
+// current reports whether an entry is still what the registry says, reached by its route and signed for by its principal; if
+// not, it is closed. A registry that can't be asked changes nothing.
 func (c *Client) current(ctx context.Context, id string, e *entry) bool {
 	e.look.Reset(lookAgain)
 	made, err := c.read(ctx, id, e.target)
-	if made == e.made || err != nil && !errors.Is(err, ErrNotFound) {
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return true
+	case made == e.made && c.route(e.target).same(e.route) && c.signs(ctx, e.target):
 		return true
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.entries[id] == e {
 		c.remove(id, e)
-		c.publish()
 	}
 	return false
+}
+
+// signs reports whether a target's principal is still who signs for it. The environment and the AWS files may name another.
+func (c *Client) signs(ctx context.Context, t Target) bool {
+	if c.cfg.Resolve == nil || t.Method == MethodPassword {
+		return true
+	}
+	was := t.Principal
+	t.guess = "" // what the target is was asked before: no service is called
+	t, err := c.cfg.Resolve(ctx, t)
+	return err != nil || t.Principal == was
 }
 
 // read returns what a target is made from. An aws connection that isn't defined is the empty one: what that means is for
@@ -233,36 +249,41 @@ func (c *Client) Target(ctx context.Context, id string) (Target, error) {
 }
 
 // Credential returns the credential that a new session of this id would use now, from the cache when it is fresh.
-func (c *Client) Credential(ctx context.Context, id string) (Credential, error) {
-	for {
-		e, err := c.open(ctx, id)
-		if err != nil {
-			return Credential{}, err
-		}
-		cred, err := e.source.get(ctx)
-		if err == nil || c.holds(id, e) { // else an edit closed it meanwhile
-			return cred, err
-		}
-	}
+func (c *Client) Credential(ctx context.Context, id string) (cred Credential, err error) {
+	err = c.session(ctx, id, func(e *entry) (err error) {
+		cred, err = e.source.get(ctx)
+		return err
+	})
+	return cred, err
 }
 
 // Pool returns the shared pool for id, opening it on first use. The Client owns it; do not close it. Each new session
 // gets a credential that is fresh then; open sessions outlive theirs. When the database rejects a credential it is
-// dropped, and the next session signs anew; Acquire does that at once. A connection that was changed has another pool:
-// ask for it again rather than keep it.
+// dropped, and the next session signs anew; Acquire does that at once. A connection that was changed, or
+// that somebody else signs for by now, has another pool: ask for it again rather than keep it. What is set in a session
+// stays for the pool's other users, but for hooks: they reset it first, and end one of Redshift.
 func (c *Client) Pool(ctx context.Context, id string) (*pgxpool.Pool, error) {
-	e, err := c.open(ctx, id)
-	if err != nil {
-		return nil, err
+	for {
+		e, err := c.open(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		pool, err := e.sessions(ctx)
+		if err == nil || c.holds(id, e) {
+			return pool, err
+		}
 	}
-	return e.pool, nil
 }
 
 // Acquire returns a session of id's pool. Release it when done. A login that the database rejects is tried once more
-// with a new credential, or with the new password when somebody changed it. Errors are *Error with stage and kind.
+// with a new credential, or with the new password when somebody changed it. What is set in it stays, as Pool says. Errors
+// are *Error with stage and kind.
 func (c *Client) Acquire(ctx context.Context, id string) (conn *pgxpool.Conn, err error) {
-	err = c.session(ctx, id, func(e *entry) (err error) {
-		conn, err = e.pool.Acquire(ctx) // the tracer drops a credential that is rejected
+	err = c.session(ctx, id, func(e *entry) error {
+		pool, err := e.sessions(ctx)
+		if err == nil {
+			conn, err = pool.Acquire(ctx) // the tracer drops a credential that is rejected
+		}
 		return err
 	})
 	return conn, err
@@ -273,17 +294,16 @@ func (c *Client) Acquire(ctx context.Context, id string) (conn *pgxpool.Conn, er
 func (c *Client) Dial(ctx context.Context, id string, params map[string]string) (conn *pgconn.PgConn, err error) {
 	err = c.session(ctx, id, func(e *entry) error {
 		var cred Credential
-		if conn, cred, err = c.dial(ctx, e, params); rejected(err) {
-			e.source.drop(cred)
-		}
+		conn, cred, err = c.dial(ctx, e, params)
+		e.source.heard(cred, err)
 		return err
 	})
 	return conn, err
 }
 
-// session opens a session by open. It starts anew when Put or Delete closed the entry meanwhile – each time takes one of
-// those – and once when another process changed the connection, or when the database rejects a credential that a new one
-// can take the place of.
+// session opens a session, or gets a credential for one, by open. It starts anew when Put or Delete closed the entry
+// meanwhile – each time takes one of those – and once when another process changed the connection or who signs, or when
+// the database rejects a credential that a new one can take the place of.
 func (c *Client) session(ctx context.Context, id string, open func(*entry) error) error {
 	for again := false; ; {
 		e, err := c.open(ctx, id)
@@ -295,7 +315,7 @@ func (c *Client) session(ctx context.Context, id string, open func(*entry) error
 		case err == nil:
 			return nil
 		case ctx.Err() == nil && !c.holds(id, e):
-		case !again && (!c.current(ctx, id, e) || rejected(err) && e.target.Method != MethodPassword):
+		case !again && (!c.current(ctx, id, e) || e.source.another(err)):
 			again = true
 		default:
 			return c.explainFailure(ctx, e.target, err)
@@ -345,8 +365,10 @@ func setCredential(config *pgconn.Config, cred Credential) {
 
 // open returns the entry of an id, opening it once however many ask; a caller's cancel ends only its own wait.
 func (c *Client) open(ctx context.Context, id string) (*entry, error) {
-	if e, ok := (*c.opened.Load())[id]; ok && (!e.isAged() || c.current(ctx, id, e)) {
-		return e, nil
+	if known, ok := c.opened.Load(id); ok {
+		if e := known.(*entry); !e.isAged() || c.current(ctx, id, e) {
+			return e, nil
+		}
 	}
 	c.mu.Lock()
 	if c.closed {
@@ -381,11 +403,13 @@ func (c *Client) fill(ctx context.Context, id string, e *entry) {
 	e.err = c.build(ctx, id, e)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e.ready = e.err == nil
-	if !e.ready && c.entries[id] == e {
+	switch e.ready = e.err == nil; {
+	case c.entries[id] != e:
+	case e.ready:
+		c.opened.Store(id, e)
+	default:
 		delete(c.entries, id)
 	}
-	c.publish()
 }
 
 func (c *Client) build(ctx context.Context, id string, e *entry) error {
@@ -393,12 +417,17 @@ func (c *Client) build(ctx context.Context, id string, e *entry) error {
 	if err != nil {
 		return err
 	}
-	if e.target, err = c.resolve(ctx, conn); err != nil {
+	understood, err := conn.Target()
+	if err != nil {
+		return about(id, StageTarget, err)
+	}
+	e.made, _ = c.read(ctx, id, understood) // before it is resolved: what changes from here on is seen by the next look
+	e.made[0] = conn
+	if e.target, err = c.complete(ctx, understood); err != nil {
 		return err
 	}
-	e.made, _ = c.read(ctx, id, e.target) // without a failure: resolve has told it
-	e.made[0] = conn
-	if e.config, err = c.pgConfig(e.target); err != nil {
+	e.route = c.route(e.target)
+	if e.config, err = c.pgConfig(e.target, e.route); err != nil {
 		return about(id, StageTarget, err)
 	}
 	e.source = c.creds.source(e.target)
@@ -411,10 +440,6 @@ func (c *Client) build(ctx context.Context, id string, e *entry) error {
 	}
 	e.config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return e.target.set(ctx, conn.PgConn()) }
 	e.config.ConnConfig.Tracer = e.source.tracer(c.cfg.Tracer)
-	if e.pool, err = pgxpool.NewWithConfig(ctx, e.config); err != nil {
-		c.creds.values.Release(e.source.key)
-		return about(id, StageTarget, err)
-	}
 	e.look = time.AfterFunc(lookAgain, func() { e.aged.Store(true) })
 	return nil
 }
@@ -425,20 +450,30 @@ func (c *Client) resolve(ctx context.Context, conn Connection) (Target, error) {
 	if err != nil {
 		return t, about(conn.ID, StageTarget, err)
 	}
+	return c.complete(ctx, t)
+}
+
+func (c *Client) complete(ctx context.Context, t Target) (_ Target, err error) {
+	id := t.ID
 	if c.cfg.Resolve != nil {
 		t, err = c.cfg.Resolve(ctx, t)
 	} else if t.Region == "" && t.endpoint.Region != "" {
 		t.Region, t.RegionFrom = t.endpoint.Region, "endpoint name"
 	}
 	if err != nil {
-		return t, about(conn.ID, StageEndpoint, c.nearest(ctx, t.AWSConnID, err))
+		return t, about(id, StageEndpoint, c.nearest(ctx, t.AWSConnID, err))
 	}
 	if t.Port == 0 {
 		t.Port = t.Engine.defaultPort()
 	}
-	if t.Host == "" {
-		return t, &Error{ID: conn.ID, Stage: StageEndpoint, Kind: ErrInvalid, Err: errors.New("the host is missing and nothing looks it up"), Hint: "set host to the endpoint"}
+	switch {
+	case t.Host == "" && t.Refused != "": // and so nobody looked it up
+		_, err = c.creds.login(t)
+		return t, err
+	case t.Host == "":
+		return t, &Error{ID: id, Stage: StageEndpoint, Kind: ErrInvalid, Err: errors.New("the host is missing and nothing looks it up"), Hint: "set host to the endpoint"}
 	}
+	t.endpoint = endpoint.Parse(t.Host) // it may have been looked up
 	return t, nil
 }
 
@@ -450,7 +485,6 @@ func (c *Client) Close() {
 		e.cancel()
 		c.remove(id, e)
 	}
-	c.publish()
 	c.mu.Unlock()
 	c.creds.values.Close() // first, so that sessions which are just being opened do not wait for AWS
 	c.closing.Wait()

@@ -60,17 +60,19 @@ func (c Connection) Has(f Field) bool {
 	return set[f] || c.empty&f != 0
 }
 
-// MarshalJSON writes Airflow's names in Airflow's order with every secret masked; absent fields are null and extra
-// is an object.
-func (c Connection) MarshalJSON() ([]byte, error) {
+// Masked returns c as it may be shown: every secret is ***, also one in a field where none belongs.
+func (c Connection) Masked() Connection {
 	c.Host, c.Login, c.Schema, c.Description = mask.Field(c.Host), mask.Field(c.Login), mask.Field(c.Schema), mask.Field(c.Description)
-	return c.appendJSON(c.Password.String(), mask.Value(c.Extra.value())), nil
+	c.Password, c.Extra = NewSecret(c.Password.String()), Extra{NewSecret(c.Extra.String())}
+	return c
 }
 
-// RevealJSON writes what MarshalJSON writes, secrets included.
-func (c Connection) RevealJSON() []byte { return c.appendJSON(c.Password.Reveal(), c.Extra.value()) }
+// MarshalJSON writes Airflow's names in Airflow's order with every secret masked; absent fields are null and extra
+// is an object.
+func (c Connection) MarshalJSON() ([]byte, error) { return c.Masked().RevealJSON(), nil }
 
-func (c Connection) appendJSON(password string, extra pyjson.Value) []byte {
+// RevealJSON writes what MarshalJSON writes, secrets included.
+func (c Connection) RevealJSON() []byte {
 	b := []byte(`{"conn_id":`)
 	b = pyjson.AppendString(b, c.ID, pyjson.Strict)
 	text := func(name, value string, present bool) {
@@ -85,7 +87,7 @@ func (c Connection) appendJSON(password string, extra pyjson.Value) []byte {
 	text("description", c.Description, c.Has(FieldDescription))
 	text("host", c.Host, c.Has(FieldHost))
 	text("login", c.Login, c.Has(FieldLogin))
-	text("password", password, password != "")
+	text("password", c.Password.Reveal(), !c.Password.IsZero())
 	text("schema", c.Schema, c.Has(FieldSchema))
 	b = append(b, `,"port":`...)
 	if c.Has(FieldPort) {
@@ -94,7 +96,7 @@ func (c Connection) appendJSON(password string, extra pyjson.Value) []byte {
 		b = append(b, "null"...)
 	}
 	b = append(b, `,"extra":`...)
-	b = pyjson.Append(b, extra, pyjson.Strict)
+	b = pyjson.Append(b, c.Extra.value(), pyjson.Strict)
 	if c.FoundIn != "" {
 		text("found_in", c.FoundIn, true)
 	}

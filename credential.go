@@ -2,6 +2,7 @@ package airhook
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -28,4 +29,18 @@ type Identity struct {
 	Source string `json:"source"`
 	// ARN is STS's answer; empty when it could not be asked.
 	ARN string `json:"arn"`
+}
+
+// DatabaseUser is the user that Redshift makes of the identity: IAM:name of a user, IAMR:name of a role; "" when the ARN
+// doesn't tell (Amazon Redshift API Reference, "GetClusterCredentialsWithIAM").
+func (i Identity) DatabaseUser() string {
+	_, name, _ := strings.Cut(i.ARN, "/")
+	switch {
+	case strings.Contains(i.ARN, ":user/"):
+		return "IAM:" + name[strings.LastIndexByte(name, '/')+1:] // a user may have a path
+	case strings.Contains(i.ARN, ":assumed-role/"):
+		role, _, _ := strings.Cut(name, "/")
+		return "IAMR:" + role
+	}
+	return ""
 }

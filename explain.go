@@ -1,8 +1,10 @@
 package airhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 
 	"github.com/airhook-go/airhook/internal/mask"
 )
@@ -30,43 +32,80 @@ type Explanation struct {
 	Identity   *Identity `json:"identity"`
 	TLS        TLSMode   `json:"tls"`
 	Session    []string  `json:"session"`
-	// Parameters are sent with the login: startup parameters, and connect_timeout, which stays here.
+	// Parameters are what else shapes a session, under libpq's names: startup parameters, and what stays here, such as
+	// connect_timeout and sslrootcert.
 	Parameters map[string]string `json:"parameters"`
-	Ignored    []Ignored         `json:"ignored"`
-	Warnings   []string          `json:"warnings"`
+	// DBGroups, AutoCreate and Duration are asked of AWS with a password; Duration is "" for AWS's default.
+	DBGroups   []string `json:"db_groups"`
+	AutoCreate bool     `json:"auto_create"`
+	Duration   string   `json:"duration"`
+
+	Ignored  []Ignored `json:"ignored"`
+	Warnings []string  `json:"warnings"`
 }
 
 // Explain says what airhook understood of a connection. It opens no session and asks AWS at most for the region, the
 // endpoint and the caller's name. What cannot be learnt becomes a warning; only a connection that cannot work is an
 // error.
 func (c *Client) Explain(ctx context.Context, conn Connection) (Explanation, error) {
-	t, err := conn.Target()
+	understood, err := conn.Target()
 	if err != nil {
 		return Explanation{}, about(conn.ID, StageTarget, err)
 	}
-	resolved, err := c.resolve(ctx, conn)
-	if err == nil {
-		t = resolved
-	} else {
+	t, err := c.resolve(ctx, conn)
+	if t.Engine == "" { // the resolver kept what it had
+		t = understood
+	}
+	if err != nil {
 		t = c.withoutAWS(t, err)
 	}
 	x := Explanation{
 		Connection: conn.ID, FoundIn: conn.FoundIn, Engine: t.Engine, Method: t.Method, Host: t.Host, Port: t.Port, Database: t.Database,
 		User: t.User, Region: t.Region, RegionFrom: t.RegionFrom, Cluster: t.Cluster, Workgroup: t.Workgroup, AWSConnID: t.AWSConnID,
-		Profile: t.Profile, RoleARN: t.RoleARN, TLS: t.TLS.Mode, Session: append([]string{}, t.Session...), Parameters: map[string]string{"connect_timeout": t.ConnectTimeout.String()},
-		Ignored: append([]Ignored{}, t.Ignored...), Warnings: append([]string{}, t.Warnings...),
-	}
-	for name, value := range t.RuntimeParams {
-		x.Parameters[name] = mask.Field(value) // options may hold anything
+		Profile: t.Profile, RoleARN: t.RoleARN, TLS: t.TLS.Mode, Session: append([]string{}, t.Session...), Parameters: t.parameters(),
+		DBGroups: []string{}, Ignored: append([]Ignored{}, t.Ignored...), Warnings: append([]string{}, t.Warnings...),
 	}
 	if t.Method == MethodRDS {
 		x.SignHost, x.SignPort = t.SignHost, t.SignPort
+	} else if t.Method != MethodPassword && t.Duration > 0 {
+		x.Duration = t.Duration.String()
 	}
-	if t.Refused != "" {
+	if t.Method == MethodRedshift && !t.WithIAM() {
+		x.DBGroups, x.AutoCreate = append(x.DBGroups, t.DBGroups...), t.AutoCreate
+	}
+	if t.Refused != "" && err == nil {
 		x.Warnings = append(x.Warnings, "a login is refused: "+t.Refused)
 	}
-	c.identify(ctx, t, err == nil, &x)
+	if err == nil || errors.Is(err, ErrAccessDenied) || errors.Is(err, ErrClusterNotFound) || errors.Is(err, ErrWorkgroupNotFound) {
+		c.identify(ctx, t, &x)
+	}
+	x.masked()
 	return x, nil
+}
+
+// masked hides what looks like a secret in any text: a field or an extra may hold one where none belongs.
+func (x *Explanation) masked() {
+	for _, text := range []*string{&x.Host, &x.Database, &x.User, &x.Region, &x.Cluster, &x.Workgroup, &x.SignHost, &x.AWSConnID, &x.Profile, &x.RoleARN} {
+		*text = mask.Field(*text)
+	}
+	for i := range x.Session {
+		x.Session[i] = mask.Field(x.Session[i])
+	}
+	for i := range x.DBGroups {
+		x.DBGroups[i] = mask.Field(x.DBGroups[i])
+	}
+	for name, value := range x.Parameters {
+		x.Parameters[name] = mask.Field(value)
+	}
+}
+
+// parameters are the settings of a session under libpq's names.
+func (t Target) parameters() map[string]string {
+	all := map[string]string{"connect_timeout": t.ConnectTimeout.String()}
+	for _, some := range []map[string]string{t.kept, t.libpq, t.RuntimeParams} {
+		maps.Copy(all, some)
+	}
+	return all
 }
 
 // withoutAWS completes a target as far as it goes when AWS could not be asked.
@@ -74,9 +113,6 @@ func (c *Client) withoutAWS(t Target, err error) Target {
 	t.Warnings = append(t.Warnings, withHint(err))
 	if t.Region == "" && t.endpoint.Region != "" {
 		t.Region, t.RegionFrom = t.endpoint.Region, "endpoint name"
-	}
-	if t.Port == 0 {
-		t.Port = t.Engine.defaultPort()
 	}
 	return t
 }
@@ -87,11 +123,14 @@ func withHint(err error) string {
 	if errors.As(err, &e) && e.Hint != "" {
 		text += " – " + e.Hint
 	}
+	if e != nil && len(e.Policy) > 0 {
+		text += " (airhook policy " + e.ID + ")"
+	}
 	return text
 }
 
-func (c *Client) identify(ctx context.Context, t Target, resolved bool, x *Explanation) {
-	if t.Method == MethodPassword || c.cfg.Identify == nil || !resolved || t.Refused != "" {
+func (c *Client) identify(ctx context.Context, t Target, x *Explanation) {
+	if t.Method == MethodPassword || c.cfg.Identify == nil || t.Refused != "" {
 		return
 	}
 	who, err := c.cfg.Identify(ctx, t)
@@ -100,5 +139,8 @@ func (c *Client) identify(ctx context.Context, t Target, resolved bool, x *Expla
 	}
 	if who != (Identity{}) {
 		x.Identity = &who
+	}
+	if x.User = cmp.Or(t.User, who.DatabaseUser()); x.User == "" {
+		x.Warnings = append(x.Warnings, "the session's user is the AWS identity's own, IAM:… or IAMR:…, and which that is isn't known")
 	}
 }

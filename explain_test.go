@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func TestExplainHasTheContractsKeys(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	want := strings.Fields("connection found_in engine method host port database user region region_from cluster workgroup sign_host sign_port aws_conn_id profile role_arn identity tls session parameters ignored warnings")
+	want := strings.Fields("connection found_in engine method host port database user region region_from cluster workgroup sign_host sign_port aws_conn_id profile role_arn identity tls session parameters db_groups auto_create duration ignored warnings")
 	if keys := slices.Sorted(maps.Keys(got)); !slices.Equal(keys, slices.Sorted(slices.Values(want))) {
 		t.Errorf("keys: %q", keys)
 	}
@@ -65,6 +66,25 @@ func TestExplainHasTheContractsKeys(t *testing.T) {
 	}
 }
 
+// What takes effect is said under its usual name, and what has none isn't.
+func TestExplainSaysWhatShapesASession(t *testing.T) {
+	all := `{"iam": true, "application_name": "etl", "options": "-c a=b", "timeout": 4, "sslca": "/ca.pem", "tcp_keepalive_idle": 30, "keepalives": false, "hostaddr": "127.0.0.1", "ssl_min_protocol_version": "TLSv1.3", "auto_create": true, "db_groups": "a,b", "duration_seconds": 900}`
+	for host, groups := range map[string]string{redshiftHost: "[a b] true 15m0s", serverlessHost: "[] false 15m0s"} {
+		x := explain(t, connection(t, "redshift", host, all), found, airhook.Identity{}, nil)
+		want := map[string]string{"application_name": "etl", "options": "-c a=b", "connect_timeout": "4s", "sslrootcert": "/ca.pem", "keepalives_idle": "30", "keepalives": "false", "hostaddr": "127.0.0.1", "ssl_min_protocol_version": "TLSv1.3"}
+		if !maps.Equal(x.Parameters, want) {
+			t.Errorf("%s: parameters %v", host, x.Parameters)
+		}
+		if text := fmt.Sprint(x.DBGroups, " ", x.AutoCreate, " ", x.Duration); text != groups {
+			t.Errorf("%s: got %s, want %s", host, text, groups)
+		}
+	}
+	x := explain(t, connection(t, "postgres", rdsHost, `{"iam": true, "sslnegotiation": "direct", "duration_seconds": 900}`), found, airhook.Identity{}, nil)
+	if x.Duration != "" || x.Parameters["sslnegotiation"] != "direct" || len(x.Parameters) != 3 {
+		t.Errorf("RDS: %q, %v", x.Duration, x.Parameters)
+	}
+}
+
 func TestExplainWarnsOfWhatItCannotLearn(t *testing.T) {
 	conn := connection(t, "postgres", rdsHost, `{"iam": true, "aws_conn_id": "nope"}`)
 	undefined := &airhook.Error{Kind: airhook.ErrNotFound, Err: errors.New(`aws connection "nope" isn't defined`), Hint: "did you mean hope?"}
@@ -79,6 +99,16 @@ func TestExplainWarnsOfWhatItCannotLearn(t *testing.T) {
 	x = explain(t, conn, func(t *airhook.Target) error { t.Refused = "role_arn asks for a role"; return nil }, airhook.Identity{}, nil)
 	if !strings.Contains(strings.Join(x.Warnings, "\n"), "a login is refused: role_arn") {
 		t.Errorf("refused: %q", x.Warnings)
+	}
+}
+
+func TestExplainTellsARefusalOnce(t *testing.T) {
+	for _, host := range []string{redshiftHost, ""} {
+		conn := airhook.Connection{ID: "c", Type: "redshift", Host: host, Login: "app", Schema: "dev", Extra: mustExtra(`{"iam": true, "cluster_identifier": "my-cluster", "region": "us-east-1", "access_key_id": "AKIA"}`)}
+		x := explain(t, conn, found, airhook.Identity{}, nil)
+		if len(x.Warnings) != 1 || !strings.Contains(x.Warnings[0], `"access_key_id"`) {
+			t.Errorf("host %q: %q", host, x.Warnings)
+		}
 	}
 }
 
@@ -97,5 +127,39 @@ func TestExplainRefusesWhatCannotWork(t *testing.T) {
 	defer c.Close()
 	if _, err := c.Explain(t.Context(), connection(t, "postgres", "h", `{"iam": "flase"}`)); !errors.Is(err, airhook.ErrInvalid) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestExplainNamesTheIdentitysOwnUser(t *testing.T) {
+	conn := connection(t, "redshift", redshiftHost, `{"role_arn": "arn:aws:iam::123456789012:role/load", "region_name": "us-east-1"}`)
+	conn.Login = ""
+	for arn, want := range map[string]string{
+		"arn:aws:sts::123456789012:assumed-role/load/airflow_c":    "IAMR:load",
+		"arn:aws-cn:sts::123456789012:assumed-role/load/airflow_c": "IAMR:load",
+		"arn:aws:iam::123456789012:user/alice":                     "IAM:alice",
+		"arn:aws:iam::123456789012:user/teams/etl/alice":           "IAM:alice",
+		"arn:aws:sts::123456789012:federated-user/alice":           "",
+		"arn:aws:iam::123456789012:root":                           "",
+		"":                                                         "",
+	} {
+		x := explain(t, conn, found, airhook.Identity{Source: "default chain", ARN: arn}, nil)
+		if warned := strings.Contains(strings.Join(x.Warnings, "\n"), "isn't known"); x.User != want || warned != (want == "") {
+			t.Errorf("%s: user %q, warnings %q; want %q", arn, x.User, x.Warnings, want)
+		}
+	}
+	conn.Login = "app"
+	if x := explain(t, conn, found, airhook.Identity{ARN: "arn:aws:iam::123456789012:user/alice"}, nil); x.User != "app" {
+		t.Errorf("a named user became %q", x.User)
+	}
+}
+
+// Who may not look up an endpoint wants to know who that was.
+func TestExplainNamesWhoMayNotLookUpTheEndpoint(t *testing.T) {
+	conn := airhook.Connection{ID: "c", Type: "redshift", Login: "app", Extra: mustExtra(`{"iam": true, "cluster_identifier": "my-cluster", "region": "us-east-1"}`)}
+	denied := &airhook.Error{ID: "c", Kind: airhook.ErrAccessDenied, Hint: "let it", Policy: json.RawMessage("{}"), Err: errors.New("access denied: user/etl may not redshift:DescribeClusters")}
+	who := airhook.Identity{ARN: "arn:aws:iam::123456789012:user/etl"}
+	x := explain(t, conn, func(*airhook.Target) error { return denied }, who, nil)
+	if x.Identity == nil || *x.Identity != who || x.Host != "" || x.Port != 0 || x.User != "app" || !strings.Contains(strings.Join(x.Warnings, "\n"), "DescribeClusters – let it (airhook policy c)") {
+		t.Errorf("got %+v", x)
 	}
 }

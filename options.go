@@ -2,7 +2,6 @@ package airhook
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/airhook-go/airhook/internal/extras"
@@ -30,6 +29,7 @@ func (r *reader) err() error {
 // same merges a field with the option that means the same; only different values contradict.
 func (r *reader) same(field, value string, o extras.Option) string {
 	extra := r.Text(o)
+	r.Filled("field "+field, o, value)
 	if value != "" && extra != "" && value != extra {
 		r.Fail(field, fmt.Errorf("field %s is %q and extra %s is %q", field, mask.Field(value), r.Quoted(o), mask.Field(extra)), "keep one of the two")
 	}
@@ -74,8 +74,7 @@ func (r *reader) setting(t *Target, key string) {
 
 // libpq notes an option of libpq that pgx has a field for; any other key is unknown.
 func (r *reader) libpq(t *Target, key string) {
-	allowed, known := hermetic.Values(key)
-	if !known {
+	if _, known := hermetic.Values(key); !known {
 		r.unknown(key)
 		return
 	}
@@ -83,8 +82,8 @@ func (r *reader) libpq(t *Target, key string) {
 	if !ok {
 		return
 	}
-	if allowed != nil && !slices.Contains(allowed, text) {
-		r.Fail(key, fmt.Errorf("extra %q is %q", key, text), "one of "+strings.Join(allowed, ", "))
+	if problem := hermetic.Problem(key, text); problem != "" {
+		r.Fail(key, fmt.Errorf("extra %q is %q", key, mask.Field(text)), problem)
 	}
 	if t.libpq == nil {
 		t.libpq = map[string]string{}

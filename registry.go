@@ -42,7 +42,7 @@ func (c chain) Get(ctx context.Context, id string) (Connection, error) {
 		}
 	}
 	return Connection{}, &Error{
-		ID: id, Kind: ErrNotFound, Err: fmt.Errorf("connection %q isn't defined", suggest.Short(id)), Hint: "add it with: airhook connections add " + suggest.Short(id),
+		ID: id, Kind: ErrNotFound, Err: fmt.Errorf("connection %q isn't defined", suggest.Short(id)), Hint: "add it with: airhook connections add " + suggest.Short(id) + " --conn-uri URI",
 	}
 }
 

@@ -1,6 +1,7 @@
 package airhook
 
 import (
+	"slices"
 	"time"
 
 	"github.com/airhook-go/airhook/internal/endpoint"
@@ -39,7 +40,9 @@ type Target struct {
 	Host string
 	Port int
 	// Address, when set, is dialled in Host's place (libpq's hostaddr); names in certificates stay Host's.
-	Address        string
+	Address string
+	// User is the database user that the login is for; "" when that is the AWS identity's own, as on Redshift Serverless and
+	// of a login [Target.WithIAM].
 	Database, User string
 	// Region is where the database lives and where tokens are signed for; RegionFrom says how we know.
 	Region, RegionFrom string
@@ -53,6 +56,8 @@ type Target struct {
 	DBGroups   []string
 	AutoCreate bool
 	Duration   time.Duration
+	// GroupFederation asks a cluster for the AWS identity's own database user, whose groups the identity's tags name.
+	GroupFederation bool
 	// AWSConnID names the Airflow aws connection that signs; "" is the SDK's default chain.
 	AWSConnID string
 	// Profile and RoleARN narrow the AWS identity further.
@@ -75,7 +80,9 @@ type Target struct {
 
 	password Secret
 	endpoint endpoint.Name
+	guess    string            // what Cluster or Workgroup was guessed to be
 	libpq    map[string]string // options of libpq that pgx has fields for
+	kept     map[string]string // options that shape a session and are not sent, as somebody wrote them
 }
 
 // TLS is how the session is encrypted and what is checked.
@@ -108,3 +115,26 @@ func (t Target) EndpointRegion() string { return t.endpoint.Region }
 
 // EndpointAccount returns the account that a serverless endpoint's name tells, or "".
 func (t Target) EndpointAccount() string { return t.endpoint.Account }
+
+// WithIAM reports whether a cluster is asked for the AWS identity's own database user (GetClusterCredentialsWithIAM), which
+// is named IAM:user or IAMR:role.
+func (t Target) WithIAM() bool {
+	return t.Method == MethodRedshift && (t.User == "" || t.GroupFederation)
+}
+
+// GuessedID reports whether Cluster or Workgroup is only the first label of a host that is no AWS endpoint. The host may
+// be a custom domain, and AWS know better.
+func (t Target) GuessedID() bool { return t.guess != "" }
+
+// Identified returns the target with the cluster or workgroup that AWS says it is, in a guess's place and without the
+// guess's warning.
+func (t Target) Identified(id string) Target {
+	t.Warnings = slices.DeleteFunc(slices.Clone(t.Warnings), func(w string) bool { return t.guess != "" && w == guessed(t.guess) })
+	t.guess = ""
+	if t.Method == MethodRedshiftServerless {
+		t.Workgroup = id
+	} else {
+		t.Cluster = id
+	}
+	return t
+}

@@ -33,6 +33,9 @@ const (
 
 // The blocks that the Postgres provider's documentation and Astronomer's Redshift guide print.
 func TestDocumentedBlocksMeanWhatTheySay(t *testing.T) {
+	another := func(kind, host, key, named string) []string {
+		return []string{"the endpoint's name says " + kind + " " + host + ", " + key + " says " + named + ": a password for another is refused"}
+	}
 	for _, c := range []struct {
 		name, kind, host, extra string
 		want                    airhook.Target
@@ -43,11 +46,11 @@ func TestDocumentedBlocksMeanWhatTheySay(t *testing.T) {
 		},
 		{
 			"Redshift", "postgres", redshiftHost, `{"iam": true, "redshift": true, "cluster-identifier": "my-redshift-cluster", "aws_conn_id": "my_aws_conn"}`,
-			airhook.Target{Engine: "redshift", Method: "redshift-iam", Port: 5439, SignHost: redshiftHost, SignPort: 5439, Cluster: "my-redshift-cluster", AWSConnID: "my_aws_conn"},
+			airhook.Target{Engine: "redshift", Method: "redshift-iam", Port: 5439, SignHost: redshiftHost, SignPort: 5439, Cluster: "my-redshift-cluster", AWSConnID: "my_aws_conn", Warnings: another("cluster", "my-cluster", "cluster-identifier", "my-redshift-cluster")},
 		},
 		{
 			"Serverless", "postgres", serverlessHost, `{"iam": true, "redshift-serverless": true, "workgroup-name": "my-serverless-workgroup", "aws_conn_id": "my_aws_conn"}`,
-			airhook.Target{Engine: "redshift", Method: "redshift-serverless-iam", Port: 5439, SignHost: serverlessHost, SignPort: 5439, Workgroup: "my-serverless-workgroup", AWSConnID: "my_aws_conn"},
+			airhook.Target{Engine: "redshift", Method: "redshift-serverless-iam", Port: 5439, SignHost: serverlessHost, SignPort: 5439, Workgroup: "my-serverless-workgroup", AWSConnID: "my_aws_conn", Ignored: []airhook.Ignored{{Key: "login", Reason: "the session's user is the AWS identity's own, IAM:… or IAMR:…"}}, Warnings: another("workgroup", "my-workgroup", "workgroup-name", "my-serverless-workgroup")},
 		},
 		{
 			"all keys", "postgres", rdsHost, `{"iam": true, "redshift": false, "redshift-serverless": false, "cluster-identifier": "optional-override", "workgroup-name": "optional-override", "aws_conn_id": "aws_default", "region_name": "us-east-1"}`,
@@ -57,14 +60,7 @@ func TestDocumentedBlocksMeanWhatTheySay(t *testing.T) {
 			},
 		},
 		{
-			"role", "redshift", redshiftHost, `{"role_arn": "<your-role-arn>", "region_name": "<your-region>"}`,
-			airhook.Target{
-				Engine: "redshift", Method: "redshift-iam", Port: 5439, SignHost: redshiftHost, SignPort: 5439, Cluster: "my-cluster", AWSConnID: "aws_default", RoleARN: "<your-role-arn>", Region: "<your-region>", RegionFrom: "extra region_name",
-				Warnings: []string{`extra region_name is "<your-region>", which is no region's name`},
-			},
-		},
-		{
-			"role, filled in", "redshift", redshiftHost, `{"role_arn": "arn:aws:iam::123456789012:role/load", "region_name": "eu-west-1"}`,
+			"role", "redshift", redshiftHost, `{"role_arn": "arn:aws:iam::123456789012:role/load", "region_name": "eu-west-1"}`,
 			airhook.Target{Engine: "redshift", Method: "redshift-iam", Port: 5439, SignHost: redshiftHost, SignPort: 5439, Cluster: "my-cluster", AWSConnID: "aws_default", RoleARN: "arn:aws:iam::123456789012:role/load", Region: "eu-west-1", RegionFrom: "extra region_name"},
 		},
 		{"database user", "redshift", redshiftHost, ``, airhook.Target{Engine: "redshift", Method: "password", Port: 5439, SignHost: redshiftHost, SignPort: 5439}},
@@ -74,33 +70,14 @@ func TestDocumentedBlocksMeanWhatTheySay(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
-		c.want.ID, c.want.Host, c.want.User, c.want.Database = "c", c.host, "app", "dev"
+		c.want.ID, c.want.Host, c.want.Database = "c", c.host, "dev"
+		if c.want.User = "app"; c.want.Workgroup != "" {
+			c.want.User = "" // AWS names it
+		}
 		c.want.TLS.Mode, c.want.ConnectTimeout = "verify-full", 10*time.Second
 		c.want.RuntimeParams = map[string]string{"application_name": "airhook"}
 		if diff := cmp.Diff(c.want, got, cmpopts.IgnoreUnexported(airhook.Target{}, airhook.TLS{}), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
-		}
-	}
-}
-
-// A profile's block needs no field of the connection but its type.
-func TestProfileBlockNeedsNoFields(t *testing.T) {
-	block := "{\n    \"iam\": true, \n    \"cluster_identifier\": \"<your-cluster-identifier>\", \n    \"port\": 5439, \n    \"region\": \"<your-region>\",\n    \"db_user\": \"<your-user>\", \n    \"database\": \"<your-database>\", \n    \"profile\": \"<your-profile-name>\"\n}"
-	filled := strings.NewReplacer("<your-cluster-identifier>", "my-cluster", "<your-region>", "us-east-1", "<your-user>", "app", "<your-database>", "dev", "<your-profile-name>", "etl").Replace(block)
-	for text, want := range map[string]airhook.Target{
-		block:  {Cluster: "<your-cluster-identifier>", User: "<your-user>", Database: "<your-database>", Profile: "<your-profile-name>", Region: "<your-region>"},
-		filled: {Cluster: "my-cluster", User: "app", Database: "dev", Profile: "etl", Region: "us-east-1"},
-	} {
-		got, err := airhook.Connection{ID: "c", Type: "redshift", Extra: mustExtra(text)}.Target()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.Method != "redshift-iam" || got.Host != "" || got.Port != 5439 || got.RegionFrom != "extra region" || got.TLS.Mode != "verify-full" || got.Cluster != want.Cluster ||
-			got.User != want.User || got.Database != want.Database || got.Profile != want.Profile || got.Region != want.Region {
-			t.Errorf("got %+v", got)
-		}
-		if warned := len(got.Warnings) > 0; warned != strings.Contains(text, "<your-region>") {
-			t.Errorf("warnings: %q", got.Warnings)
 		}
 	}
 }
@@ -150,7 +127,10 @@ func TestRefusesWhatCannotWork(t *testing.T) {
 		"port 70000 in the extra": {extra(`{"port": "70000"}`), `port 70000 65535`},
 		"credentials in host":     {with(func(c *airhook.Connection) { c.Host = "u@h" }), `host credentials`},
 		"path in host":            {with(func(c *airhook.Connection) { c.Host = "h/db" }), `host character`},
-		"placeholder for a host":  {with(func(c *airhook.Connection) { c.Host = "<your-host>" }), `host character`},
+		"placeholder for a host":  {with(func(c *airhook.Connection) { c.Host = "<your-host>" }), `host placeholder <your-host>`},
+		"two users of one extra":  {airhook.Connection{ID: "c", Type: "redshift", Host: "h", Login: "u", Extra: mustExtra(`{"user": "other"}`)}, `login user other`},
+		"two ports of one thing":  {airhook.Connection{ID: "c", Type: "redshift", Host: "h", Login: "u", Port: 5439, Extra: mustExtra(`{"port": "5440"}`)}, `port 5439 5440`},
+		"schema and database":     {airhook.Connection{ID: "c", Type: "redshift", Host: "h", Login: "u", Schema: "a", Extra: mustExtra(`{"database": "b"}`)}, `schema database`},
 		"two databases":           {with(func(c *airhook.Connection) { c.Schema = "a"; c.Extra = mustExtra(`{"dbname": "b"}`) }), `schema dbname`},
 		"two passwords": {with(func(c *airhook.Connection) {
 			c.Password = airhook.NewSecret("a")
@@ -170,14 +150,25 @@ func TestRefusesWhatCannotWork(t *testing.T) {
 		"channel binding":                {extra(`{"channel_binding": "maybe"}`), `channel_binding maybe require`},
 		"unknown key":                    {extra(`{"a": "b"}`), `"a" unknown`},
 		"token over a plain socket":      {extra(`{"iam": "yes", "ssl": false}`), `token`},
-		"no login":                       {with(func(c *airhook.Connection) { c.Login = "" }), `login`},
-		"no TLS for a token":             {extra(`{"iam": true, "sslmode": "disable"}`), `sslmode token`},
-		"unknown sslmode":                {extra(`{"sslmode": "maybe"}`), `sslmode maybe verify-full`},
-		"short duration":                 {extra(`{"iam": true, "redshift": true, "serverless_token_duration_seconds": 60}`), `serverless_token_duration_seconds 900 3600`},
-		"revocation list":                {extra(`{"sslcrl": "/x"}`), `sslcrl`},
-		"aws type":                       {with(func(c *airhook.Connection) { c.Type = "aws" }), `aws_conn_id`},
-		"http type":                      {with(func(c *airhook.Connection) { c.Type = "http" }), `conn_type http`},
-		"no type":                        {with(func(c *airhook.Connection) { c.Type = "" }), `conn_type`},
+		"token over a Unix socket": {with(func(c *airhook.Connection) {
+			c.Host, c.Extra = "/run/postgresql", mustExtra(`{"iam": true, "sslmode": "verify-full", "region": "us-east-1"}`)
+		}), `host Unix hostaddr`},
+		"cluster on a Unix socket": {with(func(c *airhook.Connection) {
+			c.Host, c.Extra = "/run/postgresql", mustExtra(`{"iam": true, "redshift": true, "cluster-identifier": "x"}`)
+		}), `host Unix`},
+		"workgroup on a Unix socket": {with(func(c *airhook.Connection) {
+			c.Host, c.Extra = "/run/postgresql", mustExtra(`{"iam": true, "redshift-serverless": true, "workgroup-name": "x"}`)
+		}), `host Unix`},
+		"a way to log in that is none": {extra(`{"require_auth": "scram"}`), `require_auth scram scram-sha-256`},
+		"ways in and not in":           {extra(`{"require_auth": "!md5,password"}`), `require_auth !md5,password`},
+		"no login":                     {with(func(c *airhook.Connection) { c.Login = "" }), `login`},
+		"no TLS for a token":           {extra(`{"iam": true, "sslmode": "disable"}`), `sslmode token`},
+		"unknown sslmode":              {extra(`{"sslmode": "maybe"}`), `sslmode maybe verify-full`},
+		"short duration":               {extra(`{"iam": true, "redshift": true, "serverless_token_duration_seconds": 60}`), `serverless_token_duration_seconds 900 3600`},
+		"revocation list":              {extra(`{"sslcrl": "/x"}`), `sslcrl`},
+		"aws type":                     {with(func(c *airhook.Connection) { c.Type = "aws" }), `aws_conn_id`},
+		"http type":                    {with(func(c *airhook.Connection) { c.Type = "http" }), `conn_type http`},
+		"no type":                      {with(func(c *airhook.Connection) { c.Type = "" }), `conn_type`},
 	} {
 		_, err := c.conn.Target()
 		var e *airhook.Error
@@ -189,6 +180,50 @@ func TestRefusesWhatCannotWork(t *testing.T) {
 			if !strings.Contains(err.Error()+" "+e.Hint, word) {
 				t.Errorf("%s: %q is missing in: %v (%s)", name, word, err, e.Hint)
 			}
+		}
+	}
+}
+
+// Each round of mending costs: all that is wrong is said at once, and nothing that only follows from it.
+func TestAllThatIsWrongIsSaidAtOnce(t *testing.T) {
+	for text, want := range map[string]string{ // the extra of a Redshift connection without a host: message and hint
+		`{"iam": true, "cluster-identifer": "c", "sslmode": "maybe", "connect_timeout": "x"}`: `neither host nor cluster-identifier tells the cluster; and extra "sslmode" is "maybe" (one of disable, allow, prefer, require, verify-ca, verify-full); ` +
+			`and extra "connect_timeout" is "x", not a number from 0 to 3600 (correct connect_timeout of the connection); and extra "cluster-identifer" is unknown (did you mean cluster-identifier, cluster_identifier?) – set host to the cluster's endpoint, or cluster-identifier in the extra`,
+		`{"iam": "flase", "sslmode": "maybe"}`: `extra "iam" is "flase", neither true nor false – write true or false`,
+		`{"role_arn": "<your-role-arn>", "region_name": "<your-region>"}`: `extra "role_arn" still has the placeholder <your-role-arn>; and extra "region_name" still has the placeholder <your-region> (write your own value in place of <your-region>, as in us-east-1); ` +
+			`and neither host nor cluster-identifier tells the cluster (set host to the cluster's endpoint, or cluster-identifier in the extra) – write your own value in place of <your-role-arn>, as in arn:aws:iam::123456789012:role/etl`,
+		`{"iam": true, "host": "<your-host>"}`: `extra "host" still has the placeholder <your-host> – write your own value in place of <your-host>, as in my-cluster.abc.us-east-1.redshift.amazonaws.com`,
+	} {
+		_, err := connection(t, "redshift", "", text).Target()
+		var e *airhook.Error
+		if !errors.As(err, &e) {
+			t.Errorf("%s: %v", text, err)
+		} else if got := e.Err.Error() + " – " + e.Hint; got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", text, got, want)
+		}
+	}
+	var keys []string
+	for i := range 10_000 {
+		keys = append(keys, fmt.Sprintf(`"nope%d": 1`, i))
+	}
+	if _, err := connection(t, "postgres", "h", "{"+strings.Join(keys, ",")+"}").Target(); err == nil || strings.Count(err.Error(), "is unknown") != 10 || !strings.HasSuffix(err.Error(), "; and more") {
+		t.Errorf("of many: %.2000v", err)
+	}
+	typo := connection(t, "postgress", "https://h", `{"iam": true, "nope": 1}`)
+	if _, err := typo.Target(); err == nil || err.Error() != `connection "c": conn_type "postgress" opens no database session; and host holds a scheme (https://) (write the bare host name; port and database have fields of their own)` {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnIdentifierOfItsOwnEndpointIsNoWarning(t *testing.T) {
+	for host, extra := range map[string]string{
+		redshiftHost:            `{"iam": true, "cluster_identifier": "My-Cluster"}`,
+		serverlessHost:          `{"iam": true, "workgroup_name": "my-workgroup"}`,
+		"warehouse.example.com": `{"iam": true, "cluster_identifier": "my-cluster"}`,
+		"my-endpoint-endpoint-abcdefgh12.123456789012.us-east-1.redshift-serverless.amazonaws.com": `{"iam": true, "workgroup_name": "my-workgroup"}`,
+	} {
+		if got, err := connection(t, "redshift", host, extra).Target(); err != nil || len(got.Warnings) != 0 {
+			t.Errorf("%s: warnings %q, %v", host, got.Warnings, err)
 		}
 	}
 }

@@ -24,14 +24,11 @@ const (
 func (c Connection) Target() (Target, error) {
 	r := newReader(c)
 	t := Target{ID: c.ID, RuntimeParams: map[string]string{"application_name": "airhook"}}
-	r.where(&t)
-	r.method(&t)
-	r.identity(&t)
-	r.names(&t)
-	r.tls(&t)
-	r.network(&t)
-	r.leftovers(&t)
-	r.unused(&t)
+	for _, read := range []func(*Target){r.where, r.method, r.identity, r.names, r.tls, r.network, r.leftovers, r.unused} {
+		if !r.Undecided() {
+			read(&t)
+		}
+	}
 	if err := r.err(); err != nil {
 		return Target{}, err
 	}
@@ -47,7 +44,7 @@ func (r *reader) where(t *Target) {
 	case "":
 		r.Fail("conn_type", errors.New("conn_type is missing"), "set conn_type to postgres or redshift")
 	default:
-		r.Fail("conn_type", fmt.Errorf("conn_type %q opens no database session", r.conn.Type), "airhook opens postgres and redshift connections")
+		r.Fail("conn_type", fmt.Errorf("conn_type %q opens no database session", mask.Field(r.conn.Type)), "airhook opens postgres and redshift connections")
 	}
 	t.Host = strings.TrimSpace(r.same("host", r.conn.Host, extras.Host))
 	if bare := strings.TrimSuffix(strings.TrimPrefix(t.Host, "["), "]"); endpoint.IsAddress(bare) {
@@ -161,8 +158,25 @@ func (r *reader) identity(t *Target) {
 	if !password.IsZero() {
 		t.Warnings = append(t.Warnings, "the password is ignored: iam is on")
 	}
-	if t.User == "" && (t.Method == MethodRDS || t.Method == MethodRedshift && t.RoleARN == "" && t.Profile == "") {
+	r.user(t)
+}
+
+// user finds out whether the session's user is the named one or the AWS identity's own, IAM:user or IAMR:role.
+func (r *reader) user(t *Target) {
+	federation, _ := r.Flag(extras.Federation)
+	t.GroupFederation = federation && t.Method == MethodRedshift
+	switch {
+	case t.User == "" && t.Method == MethodRDS:
 		r.Fail("login", fmt.Errorf("the login is missing: %s logs in as a database user", t.Method), "set login to the database user that the token is for")
+	case t.User != "" && (t.GroupFederation || t.Method == MethodRedshiftServerless):
+		key := "login"
+		if r.conn.Login == "" {
+			key = r.Key(extras.User)
+		}
+		t.Ignored = append(t.Ignored, Ignored{key, "the session's user is the AWS identity's own, IAM:… or IAMR:…"})
+		t.User = ""
+	case t.User == "" && t.Method == MethodRedshift && !t.GroupFederation && t.RoleARN == "" && t.Profile == "":
+		t.Warnings = append(t.Warnings, "no login is named: the session's user is the AWS identity's own, IAM:… or IAMR:…")
 	}
 }
 
@@ -171,18 +185,20 @@ func (r *reader) names(t *Target) {
 	if t.Region = r.Text(extras.Region); t.Region != "" {
 		t.RegionFrom = "extra " + r.Key(extras.Region)
 		if !endpoint.IsRegion(t.Region) {
-			t.Warnings = append(t.Warnings, fmt.Sprintf("%s is %q, which is no region's name", t.RegionFrom, t.Region))
+			t.Warnings = append(t.Warnings, fmt.Sprintf("%s is %q, which is no region's name", t.RegionFrom, mask.Field(t.Region)))
 		}
 	}
 	cluster, workgroup := r.Text(extras.Cluster), r.Text(extras.Workgroup)
 	switch t.Method {
 	case MethodRedshift:
 		t.Cluster = cmp.Or(cluster, t.endpoint.Of("redshift"), firstLabel(t, cluster))
+		r.sameName(t, extras.Cluster, "cluster", cluster, t.endpoint.Of("redshift"))
 		if t.Cluster == "" {
 			r.Fail("cluster-identifier", errors.New("neither host nor cluster-identifier tells the cluster"), r.switchHint("set host to the cluster's endpoint, or cluster-identifier in the extra"))
 		}
 	case MethodRedshiftServerless:
 		t.Workgroup = cmp.Or(workgroup, t.endpoint.Of("redshift-serverless"), firstLabel(t, workgroup))
+		r.sameName(t, extras.Workgroup, "workgroup", workgroup, t.endpoint.Of("redshift-serverless"))
 		if t.Workgroup == "" {
 			r.Fail("workgroup-name", errors.New("neither host nor workgroup-name tells the workgroup"), "set host to the workgroup's endpoint, or workgroup-name in the extra")
 		}
@@ -200,6 +216,13 @@ func (r *reader) names(t *Target) {
 	}
 	if t.SignPort = r.Number(extras.SignPort, 1, 65535); t.SignPort == 0 {
 		t.SignPort = t.Port
+	}
+}
+
+// sameName warns of an identifier and an endpoint that are not of one cluster or workgroup.
+func (r *reader) sameName(t *Target, o extras.Option, kind, given, endpoint string) {
+	if given != "" && endpoint != "" && !strings.EqualFold(given, endpoint) {
+		t.Warnings = append(t.Warnings, fmt.Sprintf("the endpoint's name says %s %s, %s says %s: a password for another is refused", kind, endpoint, r.Key(o), mask.Field(given)))
 	}
 }
 
@@ -224,9 +247,13 @@ func firstLabel(t *Target, named string) string {
 	if named != "" || endpoint.IsAddress(t.Host) || t.Host == "" || t.endpoint.Service != "" {
 		return ""
 	}
-	label, _, _ := strings.Cut(t.Host, ".")
-	t.Warnings = append(t.Warnings, fmt.Sprintf("the host is no AWS endpoint: its first label %q is taken for the identifier", label))
-	return label
+	t.guess, _, _ = strings.Cut(t.Host, ".")
+	t.Warnings = append(t.Warnings, guessed(t.guess))
+	return t.guess
+}
+
+func guessed(label string) string {
+	return fmt.Sprintf("the host is no AWS endpoint: its first label %q is taken for the identifier", mask.Field(label))
 }
 
 var tlsModes = []TLSMode{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
@@ -255,9 +282,12 @@ func (r *reader) tls(t *Target) {
 		mode = "require"
 	}
 	if !slices.Contains(tlsModes, mode) {
-		r.Fail("sslmode", fmt.Errorf("extra \"sslmode\" is %q", mode), "one of disable, allow, prefer, require, verify-ca, verify-full")
+		r.Fail("sslmode", fmt.Errorf("extra \"sslmode\" is %q", mask.Field(string(mode))), "one of disable, allow, prefer, require, verify-ca, verify-full")
 	}
 	if t.Method != MethodPassword {
+		if strings.HasPrefix(t.Host, "/") {
+			r.Fail("host", errors.New("with iam the session needs TLS, and a Unix socket has none: a token is never sent in clear"), "set host to the database's endpoint; the address of a tunnel goes into hostaddr")
+		}
 		switch mode {
 		case "disable":
 			r.Fail("sslmode", errors.New("with iam the session needs TLS: a token is never sent in clear, and AWS refuses it"), "remove sslmode (verify-full is the default), or set it to require or stricter")
@@ -289,7 +319,7 @@ func (r *reader) defaultMode(t *Target, ssl bool) TLSMode {
 }
 
 func (r *reader) network(t *Target) {
-	t.ConnectTimeout = defaultConnectTimeout
+	t.ConnectTimeout, t.kept = defaultConnectTimeout, r.Kept()
 	if n := r.Number(extras.Timeout, 0, 3600); n > 0 {
 		t.ConnectTimeout = time.Duration(n) * time.Second
 	}
@@ -306,29 +336,12 @@ func (r *reader) network(t *Target) {
 
 // unused lists what the extra says that this way to log in has no use for.
 func (r *reader) unused(t *Target) {
-	type rule struct {
-		option extras.Option
-		used   bool
-		why    string
+	way := extras.Way{
+		IAM: t.Method != MethodPassword, RDS: t.Method == MethodRDS, Cluster: t.Method == MethodRedshift, Workgroup: t.Method == MethodRedshiftServerless,
+		Named: t.Method == MethodRedshift && !t.WithIAM(), Type: r.conn.Type == "redshift",
 	}
-	iam := t.Method != MethodPassword
-	for _, u := range []rule{
-		{extras.Redshift, r.conn.Type != "redshift", "conn_type says it"},
-		{extras.Cluster, t.Method == MethodRedshift, "only a Redshift cluster has one"},
-		{extras.Workgroup, t.Method == MethodRedshiftServerless, "only Redshift Serverless has one"},
-		{extras.Groups, t.Method == MethodRedshift, "only GetClusterCredentials takes it"},
-		{extras.AutoCreate, t.Method == MethodRedshift, "only GetClusterCredentials takes it"},
-		{extras.Duration, t.Method == MethodRedshift || t.Method == MethodRedshiftServerless, "an RDS token lives 15 minutes"},
-		{extras.SignHost, t.Method == MethodRDS, "only an RDS token is signed for a host"},
-		{extras.SignPort, t.Method == MethodRDS, "only an RDS token is signed for a port"},
-		{extras.AWSConn, iam, "iam is off"},
-		{extras.Region, iam, "iam is off"},
-		{extras.Profile, iam, "iam is off"},
-		{extras.Role, iam, "iam is off"},
-	} {
-		if r.Has(u.option) && !u.used {
-			t.Ignored = append(t.Ignored, Ignored{r.Key(u.option), u.why})
-		}
+	for _, u := range r.Unused(way) {
+		t.Ignored = append(t.Ignored, Ignored(u))
 	}
 	slices.SortFunc(t.Ignored, func(a, b Ignored) int { return strings.Compare(a.Key, b.Key) })
 }

@@ -33,6 +33,8 @@ type Setup struct {
 	Store *airflow.Store
 	// Home is the folder of the store; "" is unknown, and then the store answers with the reason.
 	Home string
+	// Logins are the AWS logins of the client, for what is asked of them beside logging in: the policies.
+	Logins *iam.Logins
 
 	closeStore func() error
 }
@@ -50,8 +52,10 @@ func Client(ctx context.Context) (*airhook.Client, error) {
 // Open is Client with options and with access to the store.
 func Open(_ context.Context, o Options) (*Setup, error) {
 	var homeless error
+	usual := "" // the home folder when nobody chose another one
 	if o.Home == "" {
 		o.Home, homeless = Home()
+		usual = o.Home
 	}
 	store, err := airflow.OpenStore(airflow.StoreConfig{Dir: o.Home, DirErr: homeless, FernetKeys: os.Getenv("AIRFLOW__CORE__FERNET_KEY")})
 	if err != nil {
@@ -60,15 +64,20 @@ func Open(_ context.Context, o Options) (*Setup, error) {
 	registry := airhook.Chain(airflow.Env{}, store)
 	closeStore := sync.OnceValue(store.Close)
 	logins := iam.New(&session.Resolver{Registry: registry})
+	devDir := os.Getenv("AIRHOOK_DEV_DIR")
 	client, err := airhook.New(airhook.Config{
 		Registry: registry, Logins: logins.Logins(), Resolve: logins.Resolve, Identify: logins.Identify,
-		Route: devRoute(os.Getenv("AIRHOOK_DEV_DIR"), o.warn), Logger: o.Logger, Tracer: o.Tracer,
+		Refused: func(ctx context.Context, t airhook.Target, e *airhook.Error) {
+			logins.Refused(ctx, t, e)
+			devHint(devDir, usual, t, e)
+		},
+		Route: devRoute(devDir, o.warn), Logger: o.Logger, Tracer: o.Tracer,
 		OnClose: func() { _ = closeStore() },
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Setup{Client: client, Store: store, Home: o.Home, closeStore: closeStore}, nil
+	return &Setup{Client: client, Store: store, Home: o.Home, Logins: logins, closeStore: closeStore}, nil
 }
 
 func (o Options) warn(text string) {

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/internal/endpoint"
 	"github.com/airhook-go/airhook/internal/files"
 )
 
@@ -49,16 +50,16 @@ func readRoute(dir, host string, port int) (airhook.Route, bool, error) {
 	var none airhook.Route
 	stack, err := readStack(dir)
 	if err != nil {
-		return none, false, fmt.Errorf("AIRHOOK_DEV_DIR is set, and its dev stack is not used: %w", err)
+		return none, false, notUsed(err)
 	}
-	endpoint := net.JoinHostPort(host, strconv.Itoa(port))
-	address, ok := stack.DialMap[endpoint]
+	at := net.JoinHostPort(host, strconv.Itoa(port))
+	address, ok := stack.DialMap[at]
 	if !ok {
 		return none, false, stack.otherPort(dir, host, port)
 	}
-	at, err := netip.ParseAddrPort(address)
-	if err != nil || !at.Addr().IsLoopback() {
-		return none, false, fmt.Errorf("the dev stack in %s sends %s to %q, which is no loopback address", dir, endpoint, address)
+	local, err := netip.ParseAddrPort(address)
+	if err != nil || !local.Addr().IsLoopback() {
+		return none, false, fmt.Errorf("the dev stack in %s sends %s to %q, which is no loopback address", dir, at, address)
 	}
 	ca := filepath.Join(dir, "ca.pem") // whatever ca_file says: what lies elsewhere is not the stack's
 	pem, err := files.ReadOwn(ca)
@@ -70,6 +71,26 @@ func readRoute(dir, host string, port int) (airhook.Route, bool, error) {
 		return none, false, fmt.Errorf("the dev stack's CA: no certificate in %s", ca)
 	}
 	return airhook.Route{Address: address, Roots: roots}, true, nil
+}
+
+// devHint makes the hint of a session that did not open what a dev stack tells: AIRHOOK_DEV_DIR names one that has another
+// port or has ended, or none is named and the one of the home folder has that host.
+func devHint(dir, home string, t airhook.Target, e *airhook.Error) {
+	host := endpoint.CanonicalHost(t.Host)
+	switch {
+	case dir != "" && (e.Stage == airhook.StageDNS || e.Stage == airhook.StageTCP):
+		stack, err := readStack(dir)
+		if err != nil {
+			e.Hint = fmt.Sprintf("%v. Else: %s", notUsed(err), e.Hint)
+		} else if other := stack.otherPort(dir, host, t.Port); other != nil {
+			e.Hint = other.Error()
+		}
+	case dir != "":
+	case home != "" && host != "":
+		if stack, err := readStack(filepath.Join(home, "dev")); err == nil && stack.has(host) {
+			e.Hint = fmt.Sprintf(`a dev stack that has this host runs, and this shell doesn't know of it: eval "$(airhook dev env)". Else: %s`, e.Hint)
+		}
+	}
 }
 
 // readStack reads what a stack wrote down. That of a killed one leads nowhere, or to whoever has its ports now.
@@ -93,6 +114,13 @@ func readStack(dir string) (devStack, error) {
 	}
 	return stack, nil
 }
+
+func notUsed(err error) error {
+	return fmt.Errorf("AIRHOOK_DEV_DIR is set, and its dev stack is not used: %w", err)
+}
+
+// has reports whether a host is the stack's, at whatever port.
+func (s devStack) has(host string) bool { return s.otherPort("", host, 0) != nil }
 
 // otherPort is an error when the stack has that host, but at another port: the connection was stored for another one.
 func (s devStack) otherPort(dir, host string, port int) error {

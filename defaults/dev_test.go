@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/airhook-go/airhook"
 )
 
 const devHost = "mydb.cluster-xyz.us-east-1.rds.amazonaws.com"
@@ -142,6 +144,37 @@ func TestTheCAIsThatOfTheFolder(t *testing.T) {
 	var said []string
 	if got, ok := devRoute(dir, func(text string) { said = append(said, text) })(devHost, 5432); ok || len(said) != 1 {
 		t.Errorf("routed to %v: %v, it says %q", got, ok, said)
+	}
+}
+
+// A slip with the dev stack is not the host's spelling.
+func TestTheHintTellsTheDevStacksSlip(t *testing.T) {
+	dir, home := writeStack(t, "127.0.0.1:40001"), t.TempDir()
+	if err := os.Symlink(dir, filepath.Join(home, "dev")); err != nil {
+		t.Fatal(err)
+	}
+	const spelling, unknown = "check the spelling", `a dev stack that has this host runs, and this shell doesn't know of it: eval "$(airhook dev env)". Else: check the spelling`
+	for name, c := range map[string]struct {
+		dir, home, host string
+		port            int
+		stage           airhook.Stage
+		want            string
+	}{
+		"no stack":                    {"", t.TempDir(), devHost, 5432, airhook.StageDNS, spelling},
+		"no home":                     {"", "", devHost, 5432, airhook.StageDNS, spelling},
+		"the shell doesn't know":      {"", home, devHost, 5432, airhook.StageDNS, unknown},
+		"nor has it keys":             {"", home, strings.ToUpper(devHost), 1, airhook.StageCredential, unknown},
+		"another host":                {"", home, "db.example.com", 5432, airhook.StageDNS, spelling},
+		"another host, known":         {dir, home, "db.example.com", 5432, airhook.StageDNS, spelling},
+		"another port":                {dir, home, devHost, 1, airhook.StageDNS, "the dev stack in " + dir + " has " + devHost + " at port 5432, not 1: set the connection's port to 5432"},
+		"another port, on the way in": {dir, home, devHost, 1, airhook.StageLogin, spelling},
+		"an ended stack":              {home, "", devHost, 5432, airhook.StageTCP, "AIRHOOK_DEV_DIR is set, and its dev stack is not used: none runs in " + home + " (start it: airhook dev up --detach). Else: check the spelling"},
+	} {
+		e := &airhook.Error{Stage: c.stage, Kind: airhook.ErrUnreachable, Hint: spelling}
+		devHint(c.dir, c.home, airhook.Target{Host: c.host, Port: c.port}, e)
+		if e.Hint != c.want {
+			t.Errorf("%s: got %q, want %q", name, e.Hint, c.want)
+		}
 	}
 }
 

@@ -197,45 +197,26 @@ func TestAThrottledCallIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestGrantOfEveryPartition(t *testing.T) {
-	for region, want := range map[string]string{
-		"us-east-1":     "arn:aws:rds-db:us-east-1:123456789012:dbuser:*/app",
-		"cn-north-1":    "arn:aws-cn:rds-db:cn-north-1:123456789012:dbuser:*/app",
-		"us-gov-west-1": "arn:aws-us-gov:rds-db:us-gov-west-1:123456789012:dbuser:*/app",
-	} {
-		need := Grant(airhook.Target{Method: airhook.MethodRDS, Region: region, User: "app"}, "123456789012")
-		if need.Resource != want {
-			t.Errorf("got %s, want %s", need.Resource, want)
-		}
-		if want := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"rds-db:connect","Resource":["` + want + `"]}]}`; string(need.Policy) != want {
-			t.Errorf("got %s, want %s", need.Policy, want)
-		}
-	}
-	if need := Grant(airhook.Target{Method: airhook.MethodPassword}, ""); need.Policy != nil {
-		t.Errorf("a password needs %s", need.Policy)
-	}
-}
-
 // FuzzDenial: whatever AWS writes, what is read from it is an ARN that stands in the text, and the policy is JSON.
 func FuzzDenial(f *testing.F) {
 	f.Add(denialText)
 	f.Add("User: arn:aws:iam::1:user/x is not authorized to perform: redshift:JoinGroup on resource: arn:aws-cn:redshift:cn-north-1:1:dbgroup:c/\"g.")
 	f.Add("no")
 	f.Fuzz(func(t *testing.T, text string) {
-		d := parseDenial(text)
-		for _, part := range []string{d.principal, d.action, d.resource, d.why} {
+		d := session.ParseDenial(text)
+		for _, part := range []string{d.Principal, d.Action, d.Resource, d.Why} {
 			if !strings.Contains(text, part) {
 				t.Errorf("%q is not in %q", part, text)
 			}
 		}
-		for _, arn := range []string{d.principal, d.resource} {
+		for _, arn := range []string{d.Principal, d.Resource} {
 			if arn != "" && !strings.HasPrefix(arn, "arn") {
 				t.Errorf("%q is no ARN", arn)
 			}
 		}
 		target := airhook.Target{Method: airhook.MethodRedshift, Region: "us-east-1", Cluster: text, User: text, Database: text, DBGroups: []string{text}}
-		if need := Grant(target, accountOf(d.resource)); !json.Valid(need.Policy) {
-			t.Errorf("%q: the policy is no JSON: %s", text, need.Policy)
+		if doc := policy(statements(target, facts{account: accountOf(d.Resource)})); !json.Valid(doc) {
+			t.Errorf("%q: the policy is no JSON: %s", text, doc)
 		}
 	})
 }

@@ -20,6 +20,10 @@ const (
 	canary    = "canary-wJalrXUtnFEMI"
 	canaryTok = "canary-session-token"
 	callerARN = "arn:aws:iam::123456789012:user/alice"
+
+	roleARN      = "arn:aws:iam::123456789012:role/team/etl"
+	roleSession  = "arn:aws:sts::123456789012:assumed-role/etl/airhook"
+	workgroupARN = "arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/2d1f-uuid"
 )
 
 // call is one request that the fake AWS saw: the operation, its parameters or JSON, and the credential scope.
@@ -44,6 +48,7 @@ type fakeAWS struct {
 	status int
 	raw    string                                      // an answer as it stands
 	hook   func(w http.ResponseWriter, op string) bool // takes over when it returns true
+	knows  map[string]string                           // what is in the answers of the calls that look something up, by operation; of others it knows nothing
 }
 
 func newFake(t testing.TB) *fakeAWS {
@@ -84,9 +89,15 @@ func (f *fakeAWS) serve(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.calls = append(f.calls, c)
 	status, code, text, raw, hook := f.status, f.code, f.text, f.raw, f.hook
+	known, knows := f.knows[c.op]
 	f.mu.Unlock()
 	switch {
 	case hook != nil && hook(w, c.op):
+	case knows && isJSON:
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		_, _ = io.WriteString(w, known)
+	case knows:
+		_, _ = fmt.Fprintf(w, "<%sResponse><%[1]sResult>%s</%[1]sResult></%[1]sResponse>", c.op, known)
 	case raw != "":
 		_, _ = io.WriteString(w, raw)
 	case code != "" && c.op != "GetCallerIdentity" && isJSON:
@@ -104,13 +115,30 @@ func (f *fakeAWS) serve(w http.ResponseWriter, r *http.Request) {
 func (f *fakeAWS) succeed(w http.ResponseWriter, c call) {
 	switch c.op {
 	case "GetCallerIdentity":
-		_, _ = fmt.Fprintf(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>%s</Arn><UserId>AIDA</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`, callerARN)
+		arn := callerARN
+		if strings.Contains(c.scope, "ASIAROLE/") {
+			arn = roleSession
+		}
+		_, _ = fmt.Fprintf(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>%s</Arn><UserId>AIDA</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`, arn)
+	case "AssumeRole":
+		_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>%s</SecretAccessKey><SessionToken>%s</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`,
+			canary, canaryTok, f.expires.Format(time.RFC3339))
+	case "GetClusterCredentialsWithIAM":
+		_, _ = fmt.Fprintf(w, `<GetClusterCredentialsWithIAMResponse><GetClusterCredentialsWithIAMResult><DbUser>IAMR:etl</DbUser><DbPassword>%s</DbPassword><Expiration>%s</Expiration></GetClusterCredentialsWithIAMResult></GetClusterCredentialsWithIAMResponse>`,
+			canary+"-db", f.expires.Format(time.RFC3339))
 	case "GetClusterCredentials":
 		_, _ = fmt.Fprintf(w, `<GetClusterCredentialsResponse><GetClusterCredentialsResult><DbUser>IAM:%s</DbUser><DbPassword>%s</DbPassword><Expiration>%s</Expiration></GetClusterCredentialsResult></GetClusterCredentialsResponse>`,
 			c.form.Get("DbUser"), canary+"-db", f.expires.Format(time.RFC3339))
 	case "GetCredentials":
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		_, _ = fmt.Fprintf(w, `{"dbUser": "IAM:alice", "dbPassword": %q, "expiration": %d}`, canary+"-db", f.expires.Unix())
+	case "DescribeClusters", "DescribeCustomDomainAssociations", "DescribeDBClusters", "DescribeDBInstances":
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = fmt.Fprintf(w, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: %s is not authorized to perform: redshift:%s on resource: arn:aws:redshift:us-east-1:123456789012:cluster:*</Message></Error></ErrorResponse>`, callerARN, c.op)
+	case "GetWorkgroup", "ListWorkgroups", "ListCustomDomainAssociations":
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = fmt.Fprintf(w, `{"__type": "AccessDeniedException", "message": "User: %s is not authorized to perform: redshift-serverless:%s on resource: %s"}`, callerARN, c.op, workgroupARN)
 	default:
 		f.t.Errorf("unexpected call %s", c.op)
 		w.WriteHeader(http.StatusNotImplemented)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/aws/session"
+	"github.com/airhook-go/airhook/internal/mask"
 )
 
 // The services under their names in boto3, which service_config uses.
@@ -15,11 +17,14 @@ const (
 	serviceSTS        = "sts"
 	serviceRedshift   = "redshift"
 	serviceServerless = "redshift-serverless"
+	serviceRDS        = "rds"
 )
 
 // Logins logs in with IAM. It is safe for concurrent use.
 type Logins struct {
 	sessions *session.Resolver
+	seen     lookups[resource]
+	asked    lookups[asked]
 
 	mu         sync.Mutex
 	identities map[string]identified
@@ -37,8 +42,10 @@ func (l *Logins) Logins() map[string]airhook.Login {
 	}
 }
 
-// Resolve fills in a target's region and principal, and says in Refused why it can't log in where it can't. It calls no
-// service. A target without a region, or without a host, is ErrInvalid; an undefined aws_conn_id ErrNotFound.
+// Resolve fills in a target's region and principal, and says in Refused why it can't log in where it can't. Of a Redshift
+// target without a host it looks up the endpoint, and of one with a host that is no endpoint of AWS whether it is the
+// custom domain of a cluster or workgroup; for others it calls no service. A target without a region is ErrInvalid, an
+// undefined aws_conn_id ErrNotFound; a look-up fails with the kinds of a login.
 func (l *Logins) Resolve(ctx context.Context, t airhook.Target) (airhook.Target, error) {
 	if t.Method == airhook.MethodPassword {
 		if t.Region == "" && t.EndpointRegion() != "" {
@@ -46,30 +53,46 @@ func (l *Logins) Resolve(ctx context.Context, t airhook.Target) (airhook.Target,
 		}
 		return t, nil
 	}
-	s, err := l.open(ctx, t)
+	s, err := l.place(ctx, &t)
 	if err != nil {
 		return t, err
 	}
+	switch {
+	case t.Refused != "" && t.Host == "":
+		return t, invalid(t, airhook.StageEndpoint, t.Refused, first(s.RefusedHint, refusedHint))
+	case t.Refused != "":
+		return t, nil
+	}
+	l.customDomain(ctx, s, &t)
+	err = l.endpoint(ctx, s, &t) // before t is returned
+	return t, err
+}
+
+// place fills in who signs, and in which region.
+func (l *Logins) place(ctx context.Context, t *airhook.Target) (*session.Session, error) {
+	s, err := l.open(ctx, *t)
+	if err != nil {
+		return nil, err
+	}
 	t.Principal = s.Principal
 	t.Warnings = append(t.Warnings[:len(t.Warnings):len(t.Warnings)], s.Warnings...)
-	if why, _ := refused(s, t); why != "" && t.Refused == "" {
-		t.Refused = why
-	}
-	if err := region(s, &t); err != nil {
-		return t, err
-	}
-	return endpoint(t)
+	t.Refused = first(t.Refused, s.Refused)
+	return s, region(s, t)
 }
 
 // open returns the session that signs for a target; errors say where its id was named.
 func (l *Logins) open(ctx context.Context, t airhook.Target) (*session.Session, error) {
-	s, err := l.sessions.Open(ctx, t.AWSConnID)
+	who := session.Who{ConnID: t.AWSConnID, Profile: t.Profile, RoleARN: t.RoleARN, Region: t.EndpointRegion()}
+	if strings.HasPrefix(t.RegionFrom, "extra") { // what else t.Region may be, the session finds itself: before and after Resolve it is one session
+		who.Region = t.Region
+	}
+	s, err := l.sessions.Open(ctx, who)
 	if err == nil {
 		return s, nil
 	}
 	e := *session.Failure(ctx, "open aws connection", err)
 	e.ID, e.Stage = t.ID, airhook.StageEndpoint
-	if errors.Is(err, airhook.ErrNotFound) {
+	if errors.Is(err, airhook.ErrNotFound) && who.Profile == "" {
 		e.Err = fmt.Errorf("aws connection %q, which aws_conn_id of connection %q names, isn't defined", t.AWSConnID, t.ID)
 	}
 	return nil, &e
@@ -92,37 +115,15 @@ func region(s *session.Session, t *airhook.Target) error {
 		return invalid(*t, airhook.StageEndpoint, "no region is known: neither extra, aws connection, endpoint name nor environment names one",
 			"set region_name in the extra or in the aws connection, or AWS_REGION")
 	case !session.ValidRegion(t.Region):
-		return invalid(*t, airhook.StageEndpoint, fmt.Sprintf("%q (%s) is no region's name", t.Region, t.RegionFrom), "for example us-east-1")
+		return invalid(*t, airhook.StageEndpoint, fmt.Sprintf("%q (%s) is no region's name", mask.Field(t.Region), t.RegionFrom), "for example us-east-1")
 	case named != "" && named != t.Region:
 		t.Warnings = append(t.Warnings, fmt.Sprintf("the endpoint's name says region %s, %s says %s: a token for another region is refused", named, t.RegionFrom, t.Region))
 	}
 	return nil
 }
 
-// endpoint completes a target that names a cluster or workgroup and no host. Nothing is looked up.
-func endpoint(t airhook.Target) (airhook.Target, error) {
-	if t.Host != "" {
-		return t, nil
-	}
-	what := fmt.Sprintf("cluster %q", t.Cluster)
-	if t.Method == airhook.MethodRedshiftServerless {
-		what = fmt.Sprintf("workgroup %q", t.Workgroup)
-	}
-	return t, invalid(t, airhook.StageEndpoint, "the connection has no host, and the endpoint of "+what+" is not looked up", "set host to the endpoint that the AWS console shows")
-}
-
-// refused says why a target can't log in, and what to do about it.
-func refused(s *session.Session, t airhook.Target) (why, hint string) {
-	switch {
-	case t.Refused != "":
-		return t.Refused, "put keys into an aws connection and name it in aws_conn_id"
-	case t.Profile != "":
-		return fmt.Sprintf("extra \"profile\" asks for AWS profile %q, which airhook does not log in with", t.Profile), "put its keys into an aws connection and name it in aws_conn_id, or set AWS_PROFILE"
-	case t.RoleARN != "":
-		return fmt.Sprintf("extra \"role_arn\" asks for role %s, which airhook does not log in with", t.RoleARN), "put keys of that role into an aws connection and name it in aws_conn_id"
-	}
-	return s.Refused, s.RefusedHint
-}
+// refusedHint is for what a connection asks for besides its aws connection.
+const refusedHint = "put keys into an aws connection and name it in aws_conn_id"
 
 func invalid(t airhook.Target, stage airhook.Stage, text, hint string) error {
 	return &airhook.Error{ID: t.ID, Stage: stage, Kind: airhook.ErrInvalid, Err: errors.New(text), Hint: hint}

@@ -30,7 +30,7 @@ func (l *Logins) Identify(ctx context.Context, t airhook.Target) (airhook.Identi
 		return airhook.Identity{}, err
 	}
 	who := airhook.Identity{Source: s.Source(aws.Credentials{})}
-	if why, _ := refused(s, t); why != "" {
+	if first(t.Refused, s.Refused) != "" {
 		return who, nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, identifyTimeout)
@@ -50,19 +50,28 @@ func (l *Logins) arn(ctx context.Context, s *session.Session, t airhook.Target, 
 	if arn, ok := l.remembered(key); ok {
 		return arn, nil
 	}
-	client := sts.NewFromConfig(s.Config, func(o *sts.Options) {
-		o.Region, o.BaseEndpoint = s.ServiceRegion(serviceSTS, t.Region), s.Endpoint(serviceSTS, o.BaseEndpoint)
-		o.RetryMaxAttempts = 2 // nobody waits long for a name
-	})
-	out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	out, err := callerIdentity(ctx, s, t)
 	if err != nil {
-		return "", inStage(t, session.Failure(ctx, "ask STS who signs", err))
+		return "", inStage(t, err)
 	}
 	if aws.ToString(out.Arn) == "" {
 		return "", inStage(t, errors.New("ask STS who signs: it answered without an ARN"))
 	}
 	l.remember(key, *out.Arn)
 	return *out.Arn, nil
+}
+
+// callerIdentity asks STS. Nobody waits long for a name: it is tried twice.
+func callerIdentity(ctx context.Context, s *session.Session, t airhook.Target) (*sts.GetCallerIdentityOutput, error) {
+	client := sts.NewFromConfig(s.Config, func(o *sts.Options) {
+		o.Region, o.BaseEndpoint = s.ServiceRegion(serviceSTS, t.Region), s.Endpoint(serviceSTS, o.BaseEndpoint)
+		o.RetryMaxAttempts = 2
+	})
+	out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return nil, session.Failure(ctx, "ask STS who signs", err)
+	}
+	return out, nil
 }
 
 func (l *Logins) remembered(key string) (arn string, ok bool) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/aws/session"
+	"github.com/airhook-go/airhook/internal/refresh"
 )
 
 // tokenLife is how long AWS takes an RDS token, and a temporary password whose answer says nothing.
@@ -27,8 +28,13 @@ func (l *Logins) keys(ctx context.Context, t airhook.Target) (*session.Session, 
 	if err != nil {
 		return nil, aws.Credentials{}, inStage(t, err)
 	}
-	if why, hint := refused(s, t); why != "" {
-		return nil, aws.Credentials{}, invalid(t, airhook.StageCredential, why, hint)
+	switch {
+	case t.Principal != "" && t.Principal != s.Principal: // the credential would be kept as another's
+		return nil, aws.Credentials{}, &airhook.Error{ID: t.ID, Stage: airhook.StageCredential, Err: refresh.ErrStale, Hint: "try again: the AWS connection, the environment or the AWS files have changed meanwhile"}
+	case t.Refused != "" && t.Refused != s.Refused:
+		return nil, aws.Credentials{}, invalid(t, airhook.StageCredential, t.Refused, refusedHint)
+	case s.Refused != "":
+		return nil, aws.Credentials{}, invalid(t, airhook.StageCredential, s.Refused, s.RefusedHint)
 	}
 	if !session.ValidRegion(t.Region) {
 		return nil, aws.Credentials{}, invalid(t, airhook.StageCredential, "the target has no region", "resolve it before the login")
@@ -83,27 +89,51 @@ func rdsToken(ctx context.Context, t airhook.Target, creds aws.Credentials) (str
 
 func address(t airhook.Target) string { return net.JoinHostPort(t.SignHost, strconv.Itoa(t.SignPort)) }
 
-// redshift asks a provisioned cluster's service for a temporary password of a database user.
+// redshift asks a provisioned cluster's service for a temporary password: of a database user, or of the one that the AWS
+// identity itself is.
 func (l *Logins) redshift(ctx context.Context, t airhook.Target) (airhook.Credential, error) {
 	s, creds, err := l.keys(ctx, t)
 	if err != nil {
 		return airhook.Credential{}, err
 	}
-	input := &redshift.GetClusterCredentialsInput{
-		ClusterIdentifier: &t.Cluster, DbUser: &t.User, DbGroups: t.DBGroups, AutoCreate: &t.AutoCreate, DurationSeconds: seconds(t.Duration),
+	ask := askAsUser
+	if t.WithIAM() {
+		ask = askAsIdentity
 	}
-	if t.Database != "" {
-		input.DbName = &t.Database
-	}
-	client := redshift.NewFromConfig(s.Config, func(o *redshift.Options) {
-		o.Region, o.BaseEndpoint = s.ServiceRegion(serviceRedshift, t.Region), s.Endpoint(serviceRedshift, o.BaseEndpoint)
-	})
 	now := time.Now()
-	out, err := client.GetClusterCredentials(ctx, input)
+	got, err := ask(ctx, redshiftClient(s, t), t)
 	if err != nil {
-		return airhook.Credential{}, l.failure(ctx, t, fmt.Sprintf("get credentials for cluster %q", t.Cluster), err)
+		return airhook.Credential{}, l.clusterFailure(ctx, s, t, err)
 	}
-	return answer(t, creds, now, aws.ToString(out.DbUser), aws.ToString(out.DbPassword), out.Expiration)
+	return got.credential(t, creds, now)
+}
+
+// issued is what AWS answers, whichever of the three calls it was.
+type issued struct {
+	user, password *string
+	expires        *time.Time
+}
+
+func askAsUser(ctx context.Context, client *redshift.Client, t airhook.Target) (issued, error) {
+	out, err := client.GetClusterCredentials(ctx, &redshift.GetClusterCredentialsInput{
+		ClusterIdentifier: &t.Cluster, DbUser: &t.User, DbName: given(t.Database), DbGroups: t.DBGroups, AutoCreate: &t.AutoCreate, DurationSeconds: seconds(t.Duration),
+	})
+	if err != nil {
+		return issued{}, err
+	}
+	return issued{out.DbUser, out.DbPassword, out.Expiration}, nil
+}
+
+// askAsIdentity: the database user is IAM:name or IAMR:role (Amazon Redshift API Reference,
+// "GetClusterCredentialsWithIAM").
+func askAsIdentity(ctx context.Context, client *redshift.Client, t airhook.Target) (issued, error) {
+	out, err := client.GetClusterCredentialsWithIAM(ctx, &redshift.GetClusterCredentialsWithIAMInput{
+		ClusterIdentifier: &t.Cluster, DbName: given(t.Database), DurationSeconds: seconds(t.Duration),
+	})
+	if err != nil {
+		return issued{}, err
+	}
+	return issued{out.DbUser, out.DbPassword, out.Expiration}, nil
 }
 
 // serverless asks Redshift Serverless for a temporary password; its user is the AWS identity's.
@@ -112,19 +142,34 @@ func (l *Logins) serverless(ctx context.Context, t airhook.Target) (airhook.Cred
 	if err != nil {
 		return airhook.Credential{}, err
 	}
-	input := &redshiftserverless.GetCredentialsInput{WorkgroupName: &t.Workgroup, DurationSeconds: seconds(t.Duration)}
-	if t.Database != "" {
-		input.DbName = &t.Database
-	}
-	client := redshiftserverless.NewFromConfig(s.Config, func(o *redshiftserverless.Options) {
-		o.Region, o.BaseEndpoint = s.ServiceRegion(serviceServerless, t.Region), s.Endpoint(serviceServerless, o.BaseEndpoint)
-	})
 	now := time.Now()
-	out, err := client.GetCredentials(ctx, input)
+	out, err := serverlessClient(s, t).GetCredentials(ctx, &redshiftserverless.GetCredentialsInput{
+		WorkgroupName: &t.Workgroup, DbName: given(t.Database), DurationSeconds: seconds(t.Duration),
+	})
 	if err != nil {
-		return airhook.Credential{}, l.failure(ctx, t, fmt.Sprintf("get credentials for workgroup %q", t.Workgroup), err)
+		return airhook.Credential{}, l.failure(ctx, s, t, fmt.Sprintf("get credentials for workgroup %q", t.Workgroup), err)
 	}
-	return answer(t, creds, now, aws.ToString(out.DbUser), aws.ToString(out.DbPassword), out.Expiration)
+	return issued{out.DbUser, out.DbPassword, out.Expiration}.credential(t, creds, now)
+}
+
+func redshiftClient(s *session.Session, t airhook.Target, more ...func(*redshift.Options)) *redshift.Client {
+	return redshift.NewFromConfig(s.Config, append(more, func(o *redshift.Options) {
+		o.Region, o.BaseEndpoint = s.ServiceRegion(serviceRedshift, t.Region), s.Endpoint(serviceRedshift, o.BaseEndpoint)
+	})...)
+}
+
+func serverlessClient(s *session.Session, t airhook.Target, more ...func(*redshiftserverless.Options)) *redshiftserverless.Client {
+	return redshiftserverless.NewFromConfig(s.Config, append(more, func(o *redshiftserverless.Options) {
+		o.Region, o.BaseEndpoint = s.ServiceRegion(serviceServerless, t.Region), s.Endpoint(serviceServerless, o.BaseEndpoint)
+	})...)
+}
+
+// given is a parameter that is left out when it is empty.
+func given(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 func seconds(d time.Duration) *int32 {
@@ -134,15 +179,16 @@ func seconds(d time.Duration) *int32 {
 	return aws.Int32(int32(d / time.Second))
 }
 
-func answer(t airhook.Target, creds aws.Credentials, asked time.Time, user, password string, expires *time.Time) (airhook.Credential, error) {
+func (i issued) credential(t airhook.Target, creds aws.Credentials, asked time.Time) (airhook.Credential, error) {
+	user, password := aws.ToString(i.user), aws.ToString(i.password)
 	if user == "" || password == "" {
 		return airhook.Credential{}, &airhook.Error{
 			ID: t.ID, Stage: airhook.StageCredential, Err: errors.New("AWS answered without a user or a password"), Hint: "check endpoint_url or AWS_ENDPOINT_URL where one is set",
 		}
 	}
 	cred := airhook.Credential{User: user, Password: airhook.NewSecret(password), Expires: asked.Add(tokenLife), Principal: creds.AccessKeyID}
-	if expires != nil {
-		cred.Expires = *expires
+	if i.expires != nil {
+		cred.Expires = *i.expires
 	}
 	return cred, nil
 }

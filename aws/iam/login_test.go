@@ -70,6 +70,56 @@ func TestGetCredentialsIsAskedForWhatTheTargetSays(t *testing.T) {
 	checkTemporary(t, f, cred, "IAM:alice")
 }
 
+// TestTheIdentityItselfIsAskedForWithoutAUser: nothing says which user, group or creation then.
+func TestTheIdentityItselfIsAskedForWithoutAUser(t *testing.T) {
+	for name, change := range map[string]func(*airhook.Connection){
+		"no user": func(c *airhook.Connection) { c.Login = "" },
+		"group federation": func(c *airhook.Connection) {
+			c.Extra, _ = airhook.ParseExtra(strings.Replace(c.Extra.Reveal(), "{", `{"group_federation": true, `, 1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			l := logins(t, f.URL)
+			c := redshiftConn(t)
+			change(&c)
+			target := resolved(t, l, c)
+			target.Duration = time.Hour
+			cred, err := l.redshift(t.Context(), target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := url.Values{"Action": {"GetClusterCredentialsWithIAM"}, "Version": {"2012-12-01"}, "ClusterIdentifier": {"my-cluster"}, "DbName": {"dev"}, "DurationSeconds": {"3600"}}
+			if diff := cmp.Diff(want, f.seen("GetClusterCredentialsWithIAM")[0].form); diff != "" {
+				t.Error(diff)
+			}
+			checkTemporary(t, f, cred, "IAMR:etl")
+		})
+	}
+}
+
+// TestARoleOfTheExtraSigns: also without iam, as Astronomer's guide prints it.
+func TestARoleOfTheExtraSigns(t *testing.T) {
+	f := newFake(t)
+	t.Setenv("AWS_ENDPOINT_URL", f.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDENV")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", canary)
+	l := New(&session.Resolver{Registry: airhooktest.Registry()})
+	c := conn(t, "red", "redshift", "my-cluster.xyz.us-east-1.redshift.amazonaws.com", `{"role_arn": "`+roleARN+`", "region_name": "us-east-1"}`)
+	c.Login = ""
+	target := resolved(t, l, c)
+	cred, err := l.redshift(t.Context(), target)
+	if err != nil || cred.User != "IAMR:etl" || cred.Principal != "ASIAROLE" {
+		t.Fatalf("got %s signed by %s, %v", cred.User, cred.Principal, err)
+	}
+	if asked := f.seen("AssumeRole"); len(asked) != 1 || !strings.Contains(asked[0].scope, "AKIDENV/") || asked[0].form.Get("RoleArn") != roleARN {
+		t.Errorf("STS was asked %v", asked)
+	}
+	if who, err := l.Identify(t.Context(), target); err != nil || who.ARN != roleSession {
+		t.Errorf("got %+v, %v", who, err)
+	}
+}
+
 func checkTemporary(t *testing.T, f *fakeAWS, cred airhook.Credential, user string) {
 	t.Helper()
 	if cred.User != user || cred.Password.Reveal() != canary+"-db" || !cred.Expires.Equal(f.expires) || cred.Principal != "AKIDEXAMPLE" {
@@ -110,8 +160,6 @@ func TestWhatCannotWorkIsSaidBeforeTheLogin(t *testing.T) {
 	}{
 		{"no region", conn(t, "db", "postgres", "db.example.com", `{"iam": true, "aws_conn_id": "my_aws"}`), airhook.ErrInvalid, "no region is known"},
 		{"a region that is a host", conn(t, "db", "postgres", "db.example.com", `{"iam": true, "aws_conn_id": "my_aws", "region_name": "x.evil.com/"}`), airhook.ErrInvalid, "is no region's name"},
-		{"a cluster without a host", conn(t, "db", "redshift", "", `{"iam": true, "aws_conn_id": "my_aws", "cluster_identifier": "c1", "region": "us-east-1"}`), airhook.ErrInvalid, `the endpoint of cluster "c1"`},
-		{"a workgroup without a host", conn(t, "db", "redshift", "", `{"iam": true, "is_serverless": true, "aws_conn_id": "my_aws", "serverless_work_group": "w1", "region": "us-east-1"}`), airhook.ErrInvalid, `the endpoint of workgroup "w1"`},
 		{"an undefined aws connection", conn(t, "db", "postgres", "db.example.com", `{"iam": true, "aws_conn_id": "my_awz"}`), airhook.ErrNotFound, `aws connection "my_awz", which aws_conn_id of connection "db" names`},
 		{"an aws connection that is a database", conn(t, "db", "postgres", "db.example.com", `{"iam": true, "aws_conn_id": "other"}`), airhook.ErrInvalid, `its type is "postgres"`},
 	} {
@@ -143,31 +191,32 @@ func TestAPasswordNeedsNoAWS(t *testing.T) {
 	}
 }
 
-// TestNeverAnotherIdentity: who asks for a role or a profile loads and resolves, and nothing signs or is asked.
+// TestNeverAnotherIdentity: who asks for what airhook doesn't do loads and resolves, and nothing signs or is asked.
 func TestNeverAnotherIdentity(t *testing.T) {
 	f := newFake(t)
 	t.Setenv("AWS_ENDPOINT_URL", f.URL)
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDENV") // what a wrong turn would sign with
 	t.Setenv("AWS_SECRET_ACCESS_KEY", canary)
-	role := conn(t, "role", "aws", "", `{"role_arn": "arn:aws:iam::123456789012:role/etl"}`)
-	profile := conn(t, "profile", "aws", "", `{"profile_name": "prod"}`)
-	profile.Login, profile.Password = "", airhook.Secret{}
-	l := New(&session.Resolver{Registry: airhooktest.Registry(role, profile)})
+	saml := conn(t, "saml", "aws", "", `{"role_arn": "`+roleARN+`", "assume_role_method": "assume_role_with_saml"}`)
+	old := conn(t, "old", "aws", "", `{"aws_account_id": "123456789012", "aws_iam_role": "etl"}`)
+	l := New(&session.Resolver{Registry: airhooktest.Registry(saml, old)})
 	const cluster = "my-cluster.xyz.us-east-1.redshift.amazonaws.com"
 	for _, c := range []struct {
 		conn airhook.Connection
 		want string
 	}{
-		{conn(t, "a", "redshift", cluster, `{"iam": true, "aws_conn_id": "role"}`), "role_arn"},
-		{conn(t, "b", "redshift", cluster, `{"iam": true, "aws_conn_id": "profile"}`), "profile_name"},
-		{conn(t, "c", "redshift", cluster, `{"iam": true, "profile": "prod"}`), `AWS profile "prod"`},
-		{conn(t, "d", "redshift", cluster, `{"iam": true, "role_arn": "arn:aws:iam::123456789012:role/x"}`), "role/x"},
-		{conn(t, "e", "postgres", "db.xyz.us-east-1.rds.amazonaws.com", `{"iam": true, "aws_conn_id": "role"}`), "role_arn"},
-		{conn(t, "f", "redshift", "w.123456789012.us-east-1.redshift-serverless.amazonaws.com", `{"iam": true, "aws_conn_id": "profile"}`), "profile_name"},
+		{conn(t, "a", "redshift", cluster, `{"iam": true, "aws_conn_id": "saml"}`), "SAML"},
+		{conn(t, "b", "redshift", cluster, `{"iam": true, "aws_conn_id": "old"}`), "aws_iam_role"},
+		{conn(t, "c", "redshift", "", `{"iam": true, "aws_conn_id": "saml", "cluster_identifier": "c", "region": "us-east-1"}`), "SAML"},
+		{conn(t, "d", "postgres", "db.xyz.us-east-1.rds.amazonaws.com", `{"iam": true, "aws_conn_id": "saml"}`), "SAML"},
+		{conn(t, "e", "redshift", "w.123456789012.us-east-1.redshift-serverless.amazonaws.com", `{"iam": true, "aws_conn_id": "old"}`), "aws_iam_role"},
 	} {
-		target := resolved(t, l, c.conn)
-		if !strings.Contains(target.Refused, c.want) {
-			t.Errorf("%s: refused %q, want %q", c.conn.ID, target.Refused, c.want)
+		target, err := c.conn.Target()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if target, err = l.Resolve(t.Context(), target); !strings.Contains(target.Refused, c.want) {
+			t.Errorf("%s: refused %q (%v), want %q", c.conn.ID, target.Refused, err, c.want)
 		}
 		target.Refused = "" // a caller that skips Resolve
 		cred, err := l.Logins()[target.Method](t.Context(), target)

@@ -14,7 +14,9 @@ func TestCheckFindsWhatOpenWouldRefuseOrWarnOf(t *testing.T) {
 		{"", `{"endpoint_url": "nonsense"}`, "endpoint_url", ""},
 		{"", `{"service_config": {"redshift": 5}}`, "service_config", ""},
 		{"", `{"region_nam": "us-east-1"}`, "", "region_nam"},
-		{"", `{"role_arn": "arn:aws:iam::123456789012:role/R"}`, "", "a login is refused: "},
+		{"", `{"role_arn": "arn:aws:iam::123456789012:role/R"}`, "", ""},
+		{"", `{"role_arn": "arn:aws:iam::123456789012:role/R", "assume_role_method": "assume_role_with_saml"}`, "", "a login is refused: "},
+		{"", `{"role_arn": "R"}`, "role_arn", ""},
 		{"", `{"region_name": "us-east-1"}`, "", ""},
 	} {
 		extra, err := airhook.ParseExtra(c.extra)

@@ -27,6 +27,9 @@ func Failure(ctx context.Context, doing string, err error) *airhook.Error {
 	if errors.As(err, &known) {
 		return known
 	}
+	if r := innermost(err); r != nil && ctx.Err() == nil {
+		return roleFailure(ctx, r)
+	}
 	e := &airhook.Error{Stage: airhook.StageCredential}
 	var api smithy.APIError
 	var sso *ssocreds.InvalidTokenError
@@ -39,6 +42,7 @@ func Failure(ctx context.Context, doing string, err error) *airhook.Error {
 		e.Hint = unreachableHint
 	case errors.As(err, &api):
 		apiFailure(e, doing, api)
+		blameClock(e, doing, err, api)
 	case errors.As(err, &sso):
 		e.Kind, e.Err = airhook.ErrTokenExpired, fmt.Errorf("%s: the login of IAM Identity Center has run out", doing)
 		e.Hint = "log in again with: aws sso login"
@@ -69,7 +73,7 @@ func apiFailure(e *airhook.Error, doing string, api smithy.APIError) {
 	case "InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId":
 		e.Kind, e.Err = airhook.ErrAccessDenied, fmt.Errorf("%s: access denied: AWS doesn't know the access key (%s)", doing, code)
 		e.Hint = "check the access key id, and the session token that temporary keys need; a key of another partition (China, GovCloud) is unknown too"
-	case "SignatureDoesNotMatch", "InvalidSignature", "IncompleteSignature", "MissingAuthenticationToken":
+	case "SignatureDoesNotMatch", "InvalidSignature", "IncompleteSignature", "MissingAuthenticationToken", "RequestTimeTooSkewed", "RequestInTheFuture":
 		// AWS's text repeats the signed headers, the session token among them.
 		e.Kind, e.Err = airhook.ErrAccessDenied, fmt.Errorf("%s: access denied: the signature is wrong (%s)", doing, code)
 		e.Hint = "check the secret access key, and this machine's clock: AWS allows five minutes"
@@ -137,10 +141,21 @@ func cause(err error) string {
 	return firstLine(err.Error())
 }
 
+// askedIMDS reports whether a call of the metadata service failed, on its own or to sign another call.
+func askedIMDS(err error) bool {
+	var op *smithy.OperationError
+	for errors.As(err, &op) {
+		if op.ServiceID == "ec2imds" {
+			return true
+		}
+		err = op.Err
+	}
+	return false
+}
+
 // noCredentials recognises a default chain that came to its end: the metadata service is the SDK's last resort.
 func noCredentials(bounded context.Context, err error) *airhook.Error {
-	var op *smithy.OperationError
-	imds := errors.As(err, &op) && op.ServiceID == "ec2imds"
+	imds := askedIMDS(err)
 	if !imds && bounded.Err() == nil {
 		return nil
 	}

@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/airhook-go/airhook/internal/files"
@@ -33,9 +35,21 @@ const (
 const expiryWindow = 10 * time.Second
 
 // load asks the SDK for its configuration with what the connection says on top.
-func load(ctx context.Context, set settings) (aws.Config, error) {
+func load(ctx context.Context, set settings, at *stsAt) (cfg aws.Config, err error) {
+	defer func() {
+		if recover() != nil { // the SDK's parser, of a value that is one quotation mark
+			err = errors.New("the AWS files can't be parsed")
+		}
+	}()
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(httpClient(set)), config.WithLogger(logging.Nop{}), config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow }),
+		config.WithAssumeRoleCredentialOptions(at.ofProfile), config.WithWebIdentityRoleCredentialOptions(at.ofWebIdentity), config.WithEndpointCredentialOptions(ofContainer),
+	}
+	if set.profile != "" {
+		options = append(options, config.WithSharedConfigProfile(set.profile))
+	}
+	if set.role.web { // nobody signs for the call
+		options = append(options, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
 	}
 	if set.region != "" {
 		options = append(options, config.WithRegion(set.region))
@@ -62,7 +76,9 @@ func load(ctx context.Context, set settings) (aws.Config, error) {
 	if set.client.dualStack {
 		options = append(options, config.WithUseDualStackEndpoint(aws.DualStackEndpointStateEnabled))
 	}
-	return config.LoadDefaultConfig(ctx, options...)
+	cfg, err = config.LoadDefaultConfig(ctx, options...)
+	at.late = cfg.BaseEndpoint
+	return cfg, err
 }
 
 // httpClient is the SDK's own client, so that AWS_CA_BUNDLE and the metadata service's shorter time-outs still apply.
@@ -92,13 +108,18 @@ func or(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// explainLoad names what the SDK could not load.
-func explainLoad(id string, env config.EnvConfig, err error) error {
-	var profile config.SharedConfigProfileNotExistError
-	if errors.As(err, &profile) {
-		return invalid(id, fmt.Errorf("AWS profile %q, which AWS_PROFILE names, is in no AWS config file", env.SharedConfigProfile), "correct or unset AWS_PROFILE")
-	}
-	return invalid(id, fmt.Errorf("load the AWS configuration: %w", err), "check the aws connection's extra, the AWS environment variables and ~/.aws/config")
+// containerTimeout bounds one attempt at a container's endpoint, which is on the same machine; boto3 takes two seconds.
+const containerTimeout = 3 * time.Second
+
+// ofContainer gives a container's endpoint a client of its own: bounded, and never through a proxy.
+func ofContainer(o *endpointcreds.Options) {
+	o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxBackoff = time.Second / 2
+		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}}) // the SDK's default here
+	})
+	o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(containerTimeout).WithTransportOptions(func(tr *http.Transport) {
+		tr.Proxy, tr.DisableKeepAlives = nil, true
+	})
 }
 
 // fingerprint changes when the environment or the AWS files do, and with them, maybe, who the default chain signs as.
@@ -111,13 +132,7 @@ func fingerprint(env config.EnvConfig) string {
 		env.Region, env.BaseEndpoint, env.CustomCABundle,
 		fmt.Sprint(env.EC2IMDSClientEnableState, env.EC2IMDSEndpointMode, env.RetryMaxAttempts, env.RetryMode, env.UseFIPSEndpoint, env.UseDualStackEndpoint),
 	}
-	for _, file := range [][2]string{
-		{env.SharedConfigFile, config.DefaultSharedConfigFilename()}, {env.SharedCredentialsFile, config.DefaultSharedCredentialsFilename()},
-	} {
-		name := file[0]
-		if name == "" {
-			name = file[1]
-		}
+	for _, name := range awsFiles(env) {
 		stat := ""
 		if info, err := os.Stat(name); err == nil {
 			stat = fmt.Sprint(info.Size(), info.ModTime().UnixNano())

@@ -104,7 +104,7 @@ func (r *reader) text(key string) string {
 	case '"':
 		var text string
 		if err := json.Unmarshal(raw, &text); err != nil {
-			r.fail(fmt.Errorf("%s is no text", r.name(key)), "")
+			r.fail(fmt.Errorf("%s is no text", r.name(key)), "write a text in quotes")
 		}
 		return text
 	case '{', '[':
@@ -132,7 +132,7 @@ func (r *reader) number(key string, low, high int) (n int, given bool) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < low || n > high {
-		r.fail(fmt.Errorf("%s is not a number from %d to %d", r.name(key), low, high), "")
+		r.fail(fmt.Errorf("%s is not a number from %d to %d", r.name(key), low, high), "write a whole number in that range")
 	}
 	return n, true
 }
@@ -144,7 +144,7 @@ func (r *reader) seconds(key string) time.Duration {
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(n > 0 && n <= 3600) {
-		r.fail(fmt.Errorf("%s is not a number of seconds up to 3600", r.name(key)), "")
+		r.fail(fmt.Errorf("%s is not a number of seconds up to 3600", r.name(key)), "write a number of seconds, for example 10")
 		return 0
 	}
 	return time.Duration(n * float64(time.Second))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 
 	"github.com/airhook-go/airhook"
 )
@@ -32,17 +33,31 @@ type Resolver struct {
 	Registry airhook.Registry
 
 	mu     sync.Mutex
-	opened map[string]*entry
+	opened map[Who]*entry
+	env    string // the environment and the AWS files as they were last
+	turn   int    // how often they were others
 }
 
-// entry is what one id meant when it was opened last. Its lock makes many callers open it once.
+// entry is what one identity meant when it was opened last. Its lock makes many callers open it once.
 type entry struct {
 	mu      sync.Mutex
 	conn    airhook.Connection
 	defined bool
-	env     string
-	turn    int // how often it was opened
+	turn    int      // of the resolver
+	base    *Session // what a role stands on
 	session *Session
+}
+
+// Who says which AWS identity signs: an aws connection, narrowed by what the database connection's extra names.
+type Who struct {
+	// ConnID is Airflow's aws_conn_id; "" is the SDK's default chain.
+	ConnID string
+	// Profile is the extra's profile: a profile of the AWS files.
+	Profile string
+	// RoleARN is the extra's role_arn: assumed on top of what ConnID and Profile give.
+	RoleARN string
+	// Region is where STS is asked when nothing else names a region.
+	Region string
 }
 
 // Session is what an aws connection means. It is shared: do not change it.
@@ -54,6 +69,8 @@ type Session struct {
 	Config aws.Config
 	// Region is the connection's region_name, or "".
 	Region string
+	// RoleARN is the role that it signs as when it assumes one, else "".
+	RoleARN string
 	// Principal is an opaque word for who signs: another identity, another word. Of a default chain it is another word
 	// after every change of the environment or the AWS files. No secret can be derived from it.
 	Principal string
@@ -64,53 +81,92 @@ type Session struct {
 
 	source    string // "" is the default chain
 	why       string // the default chain
+	outside   bool   // the environment or the AWS files decide who signs
+	container bool   // a container's endpoint gives the keys
+	profile   string // that was asked for by name and signs
+	at        *stsAt
 	endpoints map[string]string
 	regions   map[string]string
 	envRegion bool
 }
 
-// Open returns the session of an aws connection. "" is the SDK's default chain, as is aws_default while it isn't
-// defined. Any other undefined id is ErrNotFound; a connection of another type or with contradicting extras is
-// ErrInvalid.
-func (r *Resolver) Open(ctx context.Context, id string) (*Session, error) {
-	conn, defined, err := r.lookup(ctx, id)
-	if err != nil {
-		return nil, err
+// Open returns the session of an identity. ConnID "" is the SDK's default chain, as is aws_default while it isn't
+// defined. Any other undefined id is ErrNotFound; a connection of another type or with contradicting extras, a missing
+// profile and a text that is no role's ARN are ErrInvalid. No service is called.
+func (r *Resolver) Open(ctx context.Context, who Who) (*Session, error) {
+	base, err := r.base(ctx, Who{ConnID: who.ConnID, Profile: who.Profile, Region: who.Region})
+	switch {
+	case err != nil || who.RoleARN == "":
+		return base, err
+	case !ValidRole(who.RoleARN):
+		return nil, invalid("", errors.New(`extra "role_arn" is no role's ARN`), roleHint)
+	case base.Refused != "" || base.RoleARN == who.RoleARN: // it signs as that role already
+		return base, nil
 	}
-	env, err := config.NewEnvConfig()
-	if err != nil {
-		return nil, invalid("", fmt.Errorf("read the AWS environment variables: %w", err), "correct the variable")
-	}
-	e, seen := r.entry(id), fingerprint(env)
+	e := r.entry(who)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.session != nil && e.conn == conn && e.defined == defined && e.env == seen {
-		return e.session, nil
+	if e.base != base {
+		e.base, e.session = base, base.onTop(who)
 	}
-	s, err := open(ctx, conn, defined, id, env)
+	return e.session, nil
+}
+
+// base opens an aws connection or profile.
+func (r *Resolver) base(ctx context.Context, who Who) (*Session, error) {
+	conn, defined, err := r.lookup(ctx, who.ConnID)
 	if err != nil {
 		return nil, err
 	}
-	e.turn++
-	if s.source == "" {
-		// The environment and the AWS files decide who signs. The turn keeps somebody who comes back, by a link that is
-		// set to and fro, from getting what was signed for another in between.
-		s.Principal = opaque([]string{s.Principal, seen, strconv.Itoa(e.turn)})
+	e := r.entry(who)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		env, turn, err := r.look()
+		if err != nil {
+			return nil, err
+		}
+		if e.session != nil && e.conn == conn && e.defined == defined && e.turn == turn {
+			return e.session, nil
+		}
+		s, err := open(ctx, conn, defined, who, env)
+		if err != nil {
+			return nil, err
+		}
+		if s.outside {
+			// The environment and the AWS files decide who signs. The turn keeps somebody who comes back, by a link that is
+			// set to and fro, from getting what was signed for another in between.
+			s.Principal = opaque([]string{s.Principal, strconv.Itoa(turn)})
+		}
+		e.conn, e.defined, e.turn, e.session = conn, defined, turn, s // and once more, lest they changed while they were read
 	}
-	e.conn, e.defined, e.env, e.session = conn, defined, seen, s
-	return s, nil
 }
 
-func (r *Resolver) entry(id string) *entry {
+// look reads the environment, and counts how often it and the AWS files were others than before. Of one turn everybody who
+// asks has the same principal, in whichever region.
+func (r *Resolver) look() (config.EnvConfig, int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	env, err := config.NewEnvConfig()
+	if err != nil {
+		return env, 0, invalid("", fmt.Errorf("read the AWS environment variables: %w", err), "correct the variable")
+	}
+	if seen := fingerprint(env); seen != r.env {
+		r.env, r.turn = seen, r.turn+1
+	}
+	return env, r.turn, nil
+}
+
+func (r *Resolver) entry(who Who) *entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.opened == nil {
-		r.opened = map[string]*entry{}
+		r.opened = map[Who]*entry{}
 	}
-	e, ok := r.opened[id]
+	e, ok := r.opened[who]
 	if !ok {
 		e = &entry{}
-		r.opened[id] = e
+		r.opened[who] = e
 	}
 	return e
 }
@@ -136,10 +192,10 @@ func (r *Resolver) lookup(ctx context.Context, id string) (conn airhook.Connecti
 
 func undefined(id string, err error) error {
 	e := &airhook.Error{Kind: airhook.ErrNotFound, Err: fmt.Errorf("aws connection %q isn't defined", id)}
-	e.Hint = "add it with: airhook connections add " + id
+	e.Hint = "add it with: airhook connections add " + id + " --conn-type aws --conn-login KEY_ID --conn-password-stdin"
 	var inner *airhook.Error
-	if errors.As(err, &inner) && inner.Hint != "" {
-		e.Hint = inner.Hint // the registry knows the nearest ids
+	if errors.As(err, &inner) && strings.HasPrefix(inner.Hint, "did you mean") {
+		e.Hint = inner.Hint // the registry knows the nearest ids; how it would add one is not for identities
 	}
 	return e
 }
@@ -163,54 +219,126 @@ func invalid(id string, err error, hint string) error {
 	return &airhook.Error{Kind: airhook.ErrInvalid, Err: err, Hint: hint}
 }
 
-func open(ctx context.Context, conn airhook.Connection, defined bool, id string, env config.EnvConfig) (*Session, error) {
+func open(ctx context.Context, conn airhook.Connection, defined bool, who Who, env config.EnvConfig) (*Session, error) {
 	set, err := read(conn)
+	if err == nil {
+		err = set.narrow(who.ConnID, who.Profile)
+	}
+	if err == nil && set.refused == "" {
+		err = set.role.resolveToken(conn.ID, env.WebIdentityTokenFilePath)
+	}
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := load(ctx, set)
-	if err != nil {
-		return nil, explainLoad(conn.ID, env, err)
-	}
 	s := &Session{
-		ID: conn.ID, Config: cfg, Region: set.region, Refused: set.refused, RefusedHint: set.refusedHint, Warnings: set.warnings,
-		endpoints: set.endpoints, regions: set.regions, envRegion: env.Region != "",
+		ID: conn.ID, Region: set.region, Refused: set.refused, RefusedHint: set.refusedHint, Warnings: set.warnings,
+		endpoints: set.endpoints, regions: set.regions, envRegion: env.Region != "", outside: set.keys.IsZero() && !set.role.web,
 	}
-	s.source, s.why = source(conn, set, defined, id)
-	s.Principal = opaque([]string{conn.Type, conn.Login, conn.Password.Reveal(), conn.Extra.Reveal()})
+	s.at = &stsAt{region: first(s.ServiceRegion(serviceSTS, set.region), who.Region), endpoint: s.Endpoint(serviceSTS, nil)}
+	if s.Config, err = load(ctx, set, s.at); err != nil {
+		return nil, explainLoad(conn.ID, first(set.profile, env.SharedConfigProfile), set.profile == "", env, err)
+	}
+	s.container = isContainer(s.Config.Credentials)
+	if s.outside {
+		s.profile = set.profile
+	}
+	s.source, s.why = source(conn, set, defined, who)
+	s.Principal = opaque([]string{conn.Type, conn.Login, conn.Password.Reveal(), conn.Extra.Reveal(), who.Profile, set.role.name, set.role.tokenFile})
+	s.become(set.role)
 	return s, nil
 }
 
-func source(conn airhook.Connection, set settings, defined bool, id string) (name, why string) {
+// become makes the connection's role sign; without one the SDK may have found one in a profile or the environment.
+func (s *Session) become(r role) {
+	if r.arn == "" {
+		if isSTS(s.Config.Credentials) {
+			s.RoleARN = roleOf(s.Config)
+			s.Config.Credentials = newEarly(s.Config.Credentials)
+		}
+		return
+	}
+	if !r.web && r.life > chainedLife && signsAsRole(s.Config.Credentials) {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("aws connection %q: DurationSeconds is cut to 3600: AWS allows no more to a role that is assumed by a role", s.ID))
+		r.life = chainedLife
+	}
+	s.RoleARN, s.container = r.arn, s.container && !r.web
+	s.Config.Credentials = s.at.assume(s.Config, r)
+}
+
+// onTop is the session of a role that this one's identity assumes.
+func (s *Session) onTop(who Who) *Session {
+	one := *s
+	one.RoleARN, one.Principal = who.RoleARN, opaque([]string{s.Principal, who.RoleARN})
+	one.Config.Credentials = s.at.assume(s.Config, role{arn: who.RoleARN, name: "airhook"})
+	return &one
+}
+
+// roleOf is the role that the SDK found: a profile's or that of the environment's web identity.
+func roleOf(cfg aws.Config) string {
+	env, profile := "", ""
+	for _, source := range cfg.ConfigSources {
+		switch c := source.(type) {
+		case config.EnvConfig:
+			env = c.RoleARN
+		case config.SharedConfig:
+			profile = c.RoleARN
+		}
+	}
+	if aws.IsCredentialsProvider(cfg.Credentials, (*stscreds.WebIdentityRoleProvider)(nil)) {
+		return first(env, profile)
+	}
+	return profile
+}
+
+func source(conn airhook.Connection, set settings, defined bool, who Who) (name, why string) {
+	connection := fmt.Sprintf("connection %q", conn.ID)
 	switch {
+	case set.role.web:
+		return connection + ", web identity " + set.role.tokenFile, ""
 	case defined && (!set.keys.IsZero() || set.refused != ""):
-		return fmt.Sprintf("connection %q", conn.ID), ""
+		return connection, ""
+	case who.Profile != "":
+		return fmt.Sprintf("profile %q", who.Profile), ""
+	case set.profile != "":
+		return fmt.Sprintf("%s, profile %q", connection, set.profile), ""
 	case defined:
 		return "", fmt.Sprintf(": connection %q has no keys", conn.ID)
-	case id != "":
-		return "", fmt.Sprintf(": connection %q isn't defined", id)
+	case who.ConnID != "":
+		return "", fmt.Sprintf(": connection %q isn't defined", who.ConnID)
 	}
 	return "", ""
 }
 
-// Source says where the credentials come from: `connection "my_aws"`, or "default chain" with what it found, when
-// creds are what it gave.
+// Source says where the credentials come from: `connection "my_aws"`, `profile "dev"`, or "default chain" with what it
+// found, when creds are what it gave; and the role that they are of.
 func (s *Session) Source(creds aws.Credentials) string {
+	as := ""
+	if s.RoleARN != "" {
+		as = ", role " + s.RoleARN
+	}
+	if from := providerName(creds.Source); s.profile != "" && (from == instance || from == container) {
+		return s.source + " (" + from + ")" + as // a profile without keys, as in boto3
+	}
 	if s.source != "" {
-		return s.source
+		return s.source + as
 	}
 	if name := providerName(creds.Source); name != "" {
-		return "default chain (" + name + ")" + s.why
+		return "default chain (" + name + ")" + s.why + as
 	}
-	return "default chain" + s.why
+	return "default chain" + s.why + as
 }
+
+const (
+	instance  = "EC2 instance role"
+	container = "container"
+)
 
 // providers are the SDK's providers, by what Credentials.Source begins with, in a person's words.
 var providers = [][2]string{
 	{"EnvConfig", "environment"},
 	{"SharedConfig", "AWS config files"},
-	{"EC2Role", "EC2 instance role"},
-	{"CredentialsEndpoint", "container"},
+	{"EC2Role", instance},
+	{"CredentialsEndpoint", container},
 	{"Process", "credential_process"},
 	{"AssumeRole", "role"},
 	{"WebIdentity", "web identity"},
@@ -272,7 +400,16 @@ func (s *Session) Credentials(ctx context.Context) (aws.Credentials, error) {
 		return creds, nil
 	}
 	if e := noCredentials(bounded, err); e != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		if bounded.Err() == nil && s.profile != "" {
+			e.Err, e.Hint = fmt.Errorf("AWS profile %q holds no credentials, and no EC2 metadata service answers with a role", s.profile), "add keys, a role_arn, an sso_session or a credential_process to it"
+		}
+		if bounded.Err() != nil && s.RoleARN != "" {
+			e.Err, e.Hint = fmt.Errorf("assume role %s: neither STS nor the source of the keys to ask with answered in time", s.RoleARN), unreachableHint
+		}
 		return creds, e
+	}
+	if s.container {
+		return creds, containerFailure(ctx, err)
 	}
 	return creds, Failure(ctx, "get AWS credentials", err)
 }

@@ -40,7 +40,7 @@ func resolver(conns ...airhook.Connection) *Resolver {
 
 func mustOpen(t testing.TB, r *Resolver, id string) *Session {
 	t.Helper()
-	s, err := r.Open(t.Context(), id)
+	s, err := r.Open(t.Context(), Who{ConnID: id})
 	if err != nil {
 		t.Fatalf("Open(%q): %v", id, err)
 	}
@@ -98,7 +98,7 @@ func TestContradictionsAreInvalidAndNameTheKey(t *testing.T) {
 		{"a misspelt key", "", "", `{"aws_acces_key_id": "` + canary + `"}`, `"aws_acces_key_id" is unknown`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := resolver(awsConn(t, c.login, c.password, c.extra)).Open(t.Context(), "my_aws")
+			_, err := resolver(awsConn(t, c.login, c.password, c.extra)).Open(t.Context(), Who{ConnID: "my_aws"})
 			if !errors.Is(err, airhook.ErrInvalid) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), `"my_aws"`) {
 				t.Errorf("got %v, want invalid with %q", err, c.want)
 			}
@@ -133,9 +133,23 @@ func TestWithoutAConnectionTheDefaultChainSigns(t *testing.T) {
 }
 
 func TestAnUndefinedIDIsNotFound(t *testing.T) {
-	_, err := resolver(awsConn(t, "a", "b", "")).Open(t.Context(), "my_awz")
+	_, err := resolver(awsConn(t, "a", "b", "")).Open(t.Context(), Who{ConnID: "my_awz"})
 	if !errors.Is(err, airhook.ErrNotFound) || !strings.Contains(err.Error(), `"my_awz" isn't defined`) {
 		t.Errorf("got %v, want not_found", err)
+	}
+}
+
+// The flags are those of an identity, whatever the registry says of how it adds a connection; the nearest ids are its to know.
+func TestHowToAddAnUndefinedIdentityCanBeTyped(t *testing.T) {
+	for hint, want := range map[string]string{
+		"":                          "add it with: airhook connections add my_awz --conn-type aws --conn-login KEY_ID --conn-password-stdin",
+		"add it with: a URI":        "add it with: airhook connections add my_awz --conn-type aws --conn-login KEY_ID --conn-password-stdin",
+		"did you mean my_aws_conn?": "did you mean my_aws_conn?",
+	} {
+		var e *airhook.Error
+		if err := undefined("my_awz", &airhook.Error{Kind: airhook.ErrNotFound, Hint: hint}); !errors.As(err, &e) || e.Hint != want {
+			t.Errorf("a registry that says %q: %v, hint %q, want %q", hint, err, e.Hint, want)
+		}
 	}
 }
 
@@ -143,7 +157,7 @@ func TestAnotherTypeIsInvalid(t *testing.T) {
 	for _, typ := range []string{"postgres", "s3", ""} {
 		conn := awsConn(t, "a", "b", "")
 		conn.ID, conn.Type = "aws_default", typ
-		_, err := resolver(conn).Open(t.Context(), "aws_default")
+		_, err := resolver(conn).Open(t.Context(), Who{ConnID: "aws_default"})
 		if !errors.Is(err, airhook.ErrInvalid) || !strings.Contains(err.Error(), "its type is") {
 			t.Errorf("type %q: got %v, want invalid", typ, err)
 		}
@@ -151,26 +165,29 @@ func TestAnotherTypeIsInvalid(t *testing.T) {
 }
 
 func TestAnotherIdentityIsRefusedByName(t *testing.T) {
-	for _, extra := range []string{
-		`{"role_arn": "arn:aws:iam::123456789012:role/x"}`, `{"profile_name": "prod"}`, `{"session_kwargs": {"profile_name": "prod"}}`, `{"profile": "prod"}`,
-		`{"assume_role_method": "assume_role_with_web_identity"}`, `{"assume_role_with_web_identity_federation": "file"}`, `{"assume_role_kwargs": {"ExternalId": "x"}}`,
-		`{"assume_role_with_saml": {"idp_url": "x"}}`, `{"credential_process": "x"}`, `{"aws_iam_role": "x"}`, `{"aws_account_id": "123456789012"}`,
-		`{"config_kwargs": {"signature_version": "unsigned"}}`,
+	const role = `"role_arn": "arn:aws:iam::123456789012:role/x"`
+	for extra, want := range map[string]string{
+		`{"profile": "prod"}`: "profile", `{"session_kwargs": {"profile": "prod"}}`: "session_kwargs.profile",
+		`{"credential_process": "x"}`: "credential_process", `{"aws_iam_role": "x"}`: "aws_iam_role", `{"aws_account_id": "123456789012"}`: "aws_account_id",
+		`{"external_id": "x", ` + role + `}`: "external_id", `{"s3_config_file": "x"}`: "s3_config_file", `{"web_identity_token_file": "x"}`: "web_identity_token_file",
+		`{"config_kwargs": {"signature_version": "unsigned"}}`:                                                     "config_kwargs",
+		`{` + role + `, "assume_role_method": "assume_role_with_saml", "assume_role_with_saml": {"idp_url": "x"}}`: "assume_role_method",
+		`{` + role + `, "assume_role_method": "assume_role_with_web_identity", "assume_role_with_web_identity_federation": "google",
+			"assume_role_with_web_identity_federation_audience": "x", "assume_role_with_web_identity_token_file": "x"}`: "assume_role_with_web_identity_federation",
 	} {
 		s := mustOpen(t, resolver(awsConn(t, "AKID", canary, extra)), "my_aws")
-		key := strings.Split(extra, `"`)[1]
-		if !strings.Contains(s.Refused, key) || !strings.Contains(s.Refused, "my_aws") {
-			t.Errorf("%s: refused %q, want a text that names %s", extra, s.Refused, key)
+		if !strings.Contains(s.Refused, want) || !strings.Contains(s.Refused, "my_aws") || s.RefusedHint == "" {
+			t.Errorf("%s: refused %q (%q), want a text that names %s", extra, s.Refused, s.RefusedHint, want)
 		}
 		if creds, err := s.Credentials(t.Context()); !errors.Is(err, airhook.ErrInvalid) || creds.HasKeys() {
 			t.Errorf("%s: credentials %v, want none and invalid", extra, err)
 		}
-		if got := s.Source(aws.Credentials{}); got != `connection "my_aws"` {
+		if got := s.Source(aws.Credentials{}); !strings.HasPrefix(got, `connection "my_aws"`) {
 			t.Errorf("%s: source %s", extra, got)
 		}
 	}
 	for _, extra := range []string{`{"role_arn": null, "profile_name": "", "assume_role_kwargs": {}, "config_kwargs": {"signature_version": "v4"}}`} {
-		if s := mustOpen(t, resolver(awsConn(t, "AKID", canary, extra)), "my_aws"); s.Refused != "" {
+		if s := mustOpen(t, resolver(awsConn(t, "AKID", canary, extra)), "my_aws"); s.Refused != "" || s.RoleARN != "" {
 			t.Errorf("%s asks for nothing, and is refused: %s", extra, s.Refused)
 		}
 	}
@@ -274,7 +291,7 @@ func TestTheEnvironmentsRegion(t *testing.T) {
 	check(r, "", "us-west-1", "environment AWS_REGION or AWS_DEFAULT_REGION")
 	check(r, "my_aws", "", "") // the connection has its own
 	t.Setenv("AWS_PROFILE", "prod")
-	if _, err := r.Open(t.Context(), ""); !errors.Is(err, airhook.ErrInvalid) || !strings.Contains(err.Error(), `"prod"`) {
+	if _, err := r.Open(t.Context(), Who{}); !errors.Is(err, airhook.ErrInvalid) || !strings.Contains(err.Error(), `"prod"`) {
 		t.Errorf("a missing profile: got %v, want invalid that names it", err)
 	}
 }
@@ -286,7 +303,7 @@ func TestSessionsAreKeptUntilSomethingChanges(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if s, err := r.Open(t.Context(), "my_aws"); s != was || err != nil {
+			if s, err := r.Open(t.Context(), Who{ConnID: "my_aws"}); s != was || err != nil {
 				t.Errorf("got another session (%v)", err)
 			}
 		})
@@ -403,7 +420,7 @@ func TestASilentMetadataServiceDoesNotHang(t *testing.T) {
 func TestCancelledIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := resolver(awsConn(t, "a", canary, "")).Open(ctx, "my_aws"); !errors.Is(err, airhook.ErrCancelled) {
+	if _, err := resolver(awsConn(t, "a", canary, "")).Open(ctx, Who{ConnID: "my_aws"}); !errors.Is(err, airhook.ErrCancelled) {
 		t.Errorf("got %v, want cancelled", err)
 	}
 }
@@ -439,8 +456,31 @@ func BenchmarkOpen(b *testing.B) {
 	r := resolver(awsConn(b, "AKID", canary, ""))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := r.Open(b.Context(), "my_aws"); err != nil {
+		if _, err := r.Open(b.Context(), Who{ConnID: "my_aws"}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestARegionMakesNoOtherPrincipal: a target's region may be known only once its endpoint was looked up, and who signs is
+// the same before and after, however often the files had changed.
+func TestARegionMakesNoOtherPrincipal(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
+	r := resolver()
+	for _, key := range []string{"AKIDALICE", "AKIDBOB"} {
+		if err := os.WriteFile(file, []byte("[default]\naws_access_key_id = "+key+"\naws_secret_access_key = "+canary+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Open(t.Context(), Who{Region: "us-east-1"}); err != nil { // only this one sees every file
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]bool{}
+	for _, region := range []string{"", "us-east-1", "eu-west-1"} {
+		seen[openWho(t, r, Who{Region: region}).Principal] = true
+	}
+	if len(seen) != 1 {
+		t.Errorf("one identity in three regions has %d principals", len(seen))
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,14 +28,24 @@ func (k keys) IsZero() bool { return k == keys{} }
 // utils/connection_wrapper.py).
 type settings struct {
 	keys                 keys
+	profile              string
+	role                 role
 	region               string
 	endpoints            map[string]string // by service; "" is for all of them
 	regions              map[string]string // by service
 	insecure             bool
 	caFile               string
 	client               client
+	unsigned             bool
 	refused, refusedHint string
 	warnings             []string
+}
+
+// refuse notes the first thing that this package does not do; such a connection loads, and signs nothing.
+func (s *settings) refuse(why, hint string) {
+	if s.refused == "" {
+		s.refused, s.refusedHint = why, hint
+	}
 }
 
 // client is what config_kwargs says of botocore's Config.
@@ -51,8 +60,10 @@ type client struct {
 // read understands an aws connection: every key has its effect, is refused by name, or gets a warning.
 func read(conn airhook.Connection) (settings, error) {
 	r := newReader(conn)
+	inner := r.sub("session_kwargs") // Airflow's form still shows it
 	s := settings{endpoints: map[string]string{}, regions: map[string]string{}}
-	s.keys = r.keys(&s)
+	s.keys = r.keys(inner, &s)
+	s.profile = r.profile(inner)
 	s.region = r.region("region_name")
 	if url := r.endpoint("endpoint_url", &s); url != "" {
 		s.endpoints[""] = url
@@ -60,17 +71,23 @@ func read(conn airhook.Connection) (settings, error) {
 	r.services(&s)
 	r.verify(&s)
 	r.config(&s)
-	r.refuse(&s)
-	r.leftovers(&s)
+	r.role(&s)
+	r.removed(&s)
+	inner.removed(&s)
+	r.take(inner)
+	r.overlap(&s)
+	r.leftovers(inner, &s)
 	if r.err != nil {
 		return settings{}, r.err
+	}
+	if s.refused != "" {
+		s.refused = fmt.Sprintf("aws connection %q: %s", r.id, s.refused)
 	}
 	return s, nil
 }
 
 // keys takes the first complete pair: login and password, the extra's own keys, session_kwargs'.
-func (r *reader) keys(s *settings) keys {
-	inner := r.sub("session_kwargs")
+func (r *reader) keys(inner *reader, s *settings) keys {
 	var found []keys
 	signer := ""
 	for _, pair := range []struct {
@@ -89,7 +106,6 @@ func (r *reader) keys(s *settings) keys {
 		}
 	}
 	token := airhook.NewSecret(first(r.text("aws_session_token"), inner.text("aws_session_token")))
-	r.take(inner)
 	if len(found) == 0 {
 		// Airflow signs with the default chain then: as somebody else.
 		if len(s.warnings) > 0 {
@@ -189,9 +205,9 @@ func (r *reader) config(s *settings) {
 	if region := c.region("region_name"); s.region == "" {
 		s.region = region
 	}
-	if signature := c.text("signature_version"); signature == "unsigned" {
-		s.refused = "config_kwargs asks for unsigned calls, and a login is a signature"
-		s.refusedHint = "remove signature_version from config_kwargs"
+	if c.text("signature_version") == "unsigned" {
+		s.unsigned = true
+		s.refuse("config_kwargs asks for unsigned calls, and a login is a signature", "remove signature_version from config_kwargs")
 	}
 	r.retries(c, s)
 	r.proxies(c, s)
@@ -245,52 +261,78 @@ func (r *reader) proxies(c *reader, s *settings) {
 	c.take(proxies)
 }
 
-// identities are extras that ask for an identity which this package does not give. Some are names that Airflow has
-// dropped and silently ignores: it would sign as somebody else.
-var identities = []struct {
-	what string
-	keys []string
-}{
-	{"role", []string{"role_arn", "assume_role_method", "assume_role_kwargs", "assume_role_with_saml", "aws_iam_role", "aws_account_id", "external_id"}},
-	{"web identity", []string{
-		"assume_role_with_web_identity_federation", "assume_role_with_web_identity_token_file",
-		"assume_role_with_web_identity_federation_audience", "web_identity_token_file",
-	}},
-	{"profile", []string{"profile_name", "profile", "s3_config_file", "s3_config_format"}},
-	{"credential process", []string{"credential_process"}},
-}
-
-// identity says what a key asks for, or "".
-func identity(key string) string {
-	for _, i := range identities {
-		if slices.Contains(i.keys, key) {
-			return i.what
+// narrow lets the database connection's profile sign. aws_default is what Airflow names when nobody does: it yields.
+func (s *settings) narrow(id, profile string) error {
+	if profile == "" {
+		return nil
+	}
+	theirs := ""
+	switch {
+	case !s.keys.IsZero():
+		theirs = "has keys"
+	case s.role.web:
+		theirs = "has a web identity"
+	case s.profile != "" && s.profile != profile:
+		theirs = fmt.Sprintf("names profile %q", s.profile)
+	}
+	if id != defaultID && theirs != "" {
+		return invalid(id, fmt.Errorf("it %s, and extra \"profile\" of the database connection asks for AWS profile %q", theirs, profile), "remove the profile, or aws_conn_id")
+	}
+	if id == defaultID {
+		if theirs != "" || s.role.arn != "" {
+			s.warnings = append(s.warnings, fmt.Sprintf("aws connection %q: its identity has no effect: extra \"profile\" of the database connection asks for AWS profile %q", id, profile))
+		}
+		if s.keys, s.role = (keys{}), (role{}); !s.unsigned {
+			s.refused, s.refusedHint = "", ""
 		}
 	}
-	return ""
+	s.profile = profile
+	return nil
 }
 
-// refuse notes the first extra that asks for another identity; such a connection loads, and signs nothing.
-func (r *reader) refuse(s *settings) {
-	look := func(r *reader) {
-		for _, key := range r.order {
-			what := identity(key)
-			if what == "" {
-				continue
-			}
-			r.read[key] = true
-			if r.given(key) && s.refused == "" {
-				s.refused = fmt.Sprintf("aws connection %q: %s asks for a %s, which airhook does not log in with", r.id, r.name(key), what)
-				s.refusedHint = "put the keys of that identity into an aws connection, or use the SDK's default chain (AWS_PROFILE, AWS_ROLE_ARN)"
-			}
-		}
+// profile names a profile of the AWS files.
+func (r *reader) profile(inner *reader) string {
+	name, old := r.text("profile_name"), inner.text("profile_name")
+	if name != "" && old != "" && name != old {
+		r.fail(fmt.Errorf("%s and %s name two profiles", r.name("profile_name"), inner.name("profile_name")), "keep profile_name")
 	}
-	look(r)
-	inner := r.sub("session_kwargs")
-	look(inner)
-	r.take(inner)
-	if s.refused != "" && !strings.HasPrefix(s.refused, "aws connection") {
-		s.refused = fmt.Sprintf("aws connection %q: %s", r.id, s.refused)
+	return first(name, old)
+}
+
+// removedKeys are extras that asked for an identity once. Airflow ignores them silently: it signs as somebody else.
+var removedKeys = []struct{ key, instead string }{
+	{"aws_iam_role", "write the role's ARN into role_arn"},
+	{"aws_account_id", "write the role's ARN into role_arn"},
+	{"external_id", `write it into assume_role_kwargs: {"ExternalId": "…"}`},
+	{"web_identity_token_file", "write the file into assume_role_with_web_identity_token_file, with role_arn and assume_role_method assume_role_with_web_identity"},
+	{"profile", "write the profile into profile_name"},
+	{"s3_config_file", "write the profile into profile_name; AWS_SHARED_CREDENTIALS_FILE names the file"},
+	{"s3_config_format", "write the profile into profile_name"},
+	{"credential_process", "write it into an AWS profile, and the profile into profile_name"},
+}
+
+// removed refuses the first of the removed keys by name; one that says nothing new is only told.
+func (r *reader) removed(s *settings) {
+	for _, k := range removedKeys {
+		if r.read[k.key] = true; !r.given(k.key) {
+			continue
+		}
+		if k.key == "profile" && s.profile != "" {
+			s.warnings = append(s.warnings, r.name(k.key)+" has no effect beside profile_name")
+			continue
+		}
+		s.refuse(fmt.Sprintf("%s asks for an identity in a way that neither Airflow nor airhook logs in with", r.name(k.key)), k.instead)
+	}
+}
+
+// overlap tells which of two identities signs: keys before a profile, as in boto3, a web identity before both.
+func (r *reader) overlap(s *settings) {
+	switch {
+	case s.role.web && (!s.keys.IsZero() || s.profile != ""):
+		s.warnings = append(s.warnings, "keys and profile have no effect: the web identity token logs in")
+		s.keys = keys{}
+	case !s.keys.IsZero() && s.profile != "":
+		s.warnings = append(s.warnings, "the keys sign: profile_name has no effect on who does")
 	}
 }
 
@@ -299,16 +341,16 @@ var others = []string{"region_name", "endpoint_url", "service_config", "config_k
 
 // signs are the extras that say who signs.
 func signs() []string {
-	keys := []string{"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "session_kwargs"}
-	for _, i := range identities {
-		keys = append(keys, i.keys...)
+	keys := append([]string{"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "session_kwargs", "profile_name", "role_arn"}, roleKeys...)
+	for _, k := range removedKeys {
+		keys = append(keys, k.key)
 	}
 	return keys
 }
 
 // leftovers warns of keys that nobody reads, as Airflow doesn't. One that looks like a misspelt identity is an error:
 // somebody else would sign.
-func (r *reader) leftovers(s *settings) {
+func (r *reader) leftovers(inner *reader, s *settings) {
 	if r.conn.Host != "" {
 		s.warnings = append(s.warnings, "the host is ignored: an endpoint stands in endpoint_url")
 	}
@@ -321,6 +363,9 @@ func (r *reader) leftovers(s *settings) {
 			warning += ": did you mean " + strings.Join(near, ", ") + "?"
 		}
 		s.warnings = append(s.warnings, warning)
+	}
+	for _, key := range inner.unread() {
+		s.warnings = append(s.warnings, inner.name(key)+" has no effect")
 	}
 	for i, w := range s.warnings {
 		s.warnings[i] = fmt.Sprintf("aws connection %q: %s", r.id, w)

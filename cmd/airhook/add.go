@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/airflow"
 	"github.com/airhook-go/airhook/aws/session"
+	"github.com/airhook-go/airhook/internal/pyjson"
 	"github.com/airhook-go/airhook/internal/suggest"
 )
 
@@ -81,7 +83,7 @@ func (a *app) add(ctx context.Context, id string, f addFlags) error {
 		verb, err = "replaced", s.Store.Put(ctx, conn)
 	}
 	if err != nil {
-		return hinted(err, airhook.ErrExists, "replace it with --overwrite")
+		return hinted(hinted(err, airhook.ErrExists, "replace it with --overwrite"), fs.ErrNotExist, "choose another folder with --home or AIRHOOK_HOME")
 	}
 	a.warnAbout(conn)
 	if a.flags.output == "json" {
@@ -122,6 +124,11 @@ var single = []string{"conn-type", "conn-host", "conn-login", "conn-password", "
 
 // check refuses flags that contradict each other.
 func (f addFlags) check() error {
+	for _, x := range [][2]string{{"conn-uri", f.uri}, {"conn-json", f.json}} {
+		if name, value := x[0], x[1]; value == "" && f.changed(name) {
+			return usagef("give the text itself, - for standard input or @FILE", "--%s is empty", name)
+		}
+	}
 	if f.uri != "" && f.json != "" {
 		return usagef("give one of them", "--conn-uri and --conn-json exclude each other")
 	}
@@ -176,6 +183,9 @@ func (a *app) build(ctx context.Context, id string, f *addFlags) (airhook.Connec
 			return fail(err)
 		}
 		*x.value = text
+		if x.flag != "--conn-uri" {
+			a.warnRepeated(x.flag, text)
+		}
 		if literal && holdsSecret(id, x.flag, text) {
 			a.warnVisible(x.flag, "- reads standard input, @FILE a file")
 		}
@@ -191,6 +201,32 @@ func (a *app) build(ctx context.Context, id string, f *addFlags) (airhook.Connec
 		f.password = password
 	}
 	return f.connection(id)
+}
+
+// warnRepeated names the keys of which only the last is kept. What is no JSON is refused later, with the reason.
+func (a *app) warnRepeated(flag, text string) {
+	v, err := pyjson.Parse(text)
+	if err != nil {
+		return
+	}
+	for _, key := range repeated(v) {
+		a.warn("%s has the key %q more than once, and the last one counts", flag, key)
+	}
+}
+
+// repeated are the keys that stand more than once in one object, however deep it lies.
+func repeated(v pyjson.Value) (keys []string) {
+	times := map[string]int{}
+	for _, m := range v.Members {
+		if times[m.Key]++; times[m.Key] == 2 {
+			keys = append(keys, m.Key)
+		}
+		keys = append(keys, repeated(m.Value)...)
+	}
+	for _, item := range v.Items {
+		keys = append(keys, repeated(item)...)
+	}
+	return keys
 }
 
 func (a *app) warnVisible(flag, instead string) {
@@ -224,6 +260,9 @@ func (f addFlags) connection(id string) (airhook.Connection, error) {
 	}
 	if f.changed("conn-description") {
 		conn.Description = f.description
+	}
+	if conn.Type == "" && f.uri != "" { // Airflow takes any text for the rest of a URI
+		return fail(&airhook.Error{Kind: airhook.ErrInvalid, Err: errors.New("--conn-uri is no URI: type:// is missing at its beginning"), Hint: "write it as type://login@host:port/database?key=value, for example postgres://app@db.example.com/sales; @FILE reads a file"})
 	}
 	if conn.Type == "" {
 		return fail(&airhook.Error{Kind: airhook.ErrInvalid, Err: errors.New("the connection has no conn_type"), Hint: "for example postgres or redshift"})
@@ -286,6 +325,32 @@ func meantType(connType string) string {
 	return ""
 }
 
+// meaning is what a connection was refused for; a type that is nearly one of ours is the hint then.
+func meaning(conn airhook.Connection, err error) error {
+	misspelt := meantType(conn.Type)
+	var e *airhook.Error
+	if misspelt == "" || !errors.As(err, &e) {
+		return err
+	}
+	clone := *e
+	clone.Hint = "did you mean " + misspelt + "?"
+	return &clone
+}
+
+// meant is meaning of the connection that an error names, whichever command met it.
+func (a *app) meant(ctx context.Context, err error) error {
+	var e *airhook.Error
+	var shown *shownError
+	if a.opened == nil || !errors.Is(err, airhook.ErrInvalid) || errors.As(err, &shown) || !errors.As(err, &e) {
+		return err
+	}
+	conn, unread := a.opened.Client.Get(ctx, e.ID)
+	if unread != nil {
+		return err
+	}
+	return meaning(conn, err)
+}
+
 // warnAbout says what a stored connection will be refused for, what a person should look at, and what hides it.
 func (a *app) warnAbout(conn airhook.Connection) {
 	warnings, err := understood(conn)
@@ -302,18 +367,12 @@ func (a *app) warnAbout(conn airhook.Connection) {
 
 // understood reads a connection as a login will, without asking anybody.
 func understood(conn airhook.Connection) (warnings []string, err error) {
-	misspelt := meantType(conn.Type)
 	switch {
-	case opensSession(conn.Type):
+	case opensSession(conn.Type) || meantType(conn.Type) != "":
 		t, err := conn.Target()
-		if err == nil && t.Host == "" {
-			err = &airhook.Error{Kind: airhook.ErrInvalid, Err: errors.New("the host is missing, and the endpoints of clusters and workgroups are not looked up yet"), Hint: "set host to the endpoint that the AWS console shows"}
-		}
-		return t.Warnings, ofConnection(conn.ID, err)
+		return t.Warnings, meaning(conn, ofConnection(conn.ID, err))
 	case conn.Type == "aws":
 		return session.Check(conn)
-	case misspelt != "":
-		return nil, &airhook.Error{ID: conn.ID, Kind: airhook.ErrInvalid, Err: fmt.Errorf("conn_type %q opens no database session", conn.Type), Hint: "did you mean " + misspelt + "?"}
 	}
 	return nil, nil
 }

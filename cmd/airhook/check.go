@@ -34,66 +34,93 @@ func newTest(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			conns, unread, err := a.toTest(cmd.Context(), client, ids, all)
+			found, err := a.toTest(cmd.Context(), client, ids, all)
 			if err != nil {
 				return err
 			}
-			reports := testAll(cmd.Context(), client, conns)
+			reports := testAll(cmd.Context(), client, found)
 			printed := a.printReports(reports, all || len(ids) > 1)
 			if err := cmd.Context().Err(); err != nil { // the stages passed are worth knowing
 				return errors.Join(printed, err)
 			}
-			return errors.Join(printed, a.outcome(reports, unread)) // a test has failed, whoever reads of it
+			return errors.Join(printed, a.outcome(reports)) // a test has failed, whoever reads of it
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "test every connection to PostgreSQL and Redshift")
 	return cmd
 }
 
-// toTest looks every id up before anything is tried. unread is what --all could not read.
-func (a *app) toTest(ctx context.Context, client *airhook.Client, ids []string, all bool) (conns []airhook.Connection, unread, err error) {
-	if !all {
-		for _, id := range ids {
-			conn, err := client.Get(ctx, id)
-			if err != nil {
-				return nil, nil, err
-			}
-			conns = append(conns, conn)
-		}
-		return conns, nil, nil
+// found is a connection, or its id and why it can't be read.
+type found struct {
+	conn airhook.Connection
+	err  error
+}
+
+// toTest looks every id up. One that can't be read is a test that fails, and the others are tried all the same.
+func (a *app) toTest(ctx context.Context, client *airhook.Client, ids []string, all bool) ([]found, error) {
+	if all {
+		return a.databases(ctx, client)
 	}
-	found, unread := a.readAll(ctx, client)
-	if len(found) == 0 && unread == nil {
+	var each []found
+	for _, id := range ids {
+		conn, err := client.Get(ctx, id)
+		if err != nil {
+			conn = airhook.Connection{ID: id}
+		}
+		each = append(each, found{conn, err})
+	}
+	return each, nil
+}
+
+// databases are the connections that a session can be opened to, and those that can't be read, by id.
+func (a *app) databases(ctx context.Context, client *airhook.Client) (each []found, err error) {
+	for conn, err := range client.List(ctx) {
+		if err != nil && conn.ID == "" { // the registry itself
+			return nil, err
+		}
+		each = append(each, found{conn, err})
+	}
+	if len(each) == 0 {
 		a.note(noConnections)
 	}
-	for _, conn := range found {
-		switch misspelt := meantType(conn.Type); {
-		case opensSession(conn.Type):
-			conns = append(conns, conn)
-		case misspelt != "":
-			a.warn("%s is not tested: its conn_type is %q – did you mean %s?", conn.ID, conn.Type, misspelt)
-		default:
-			a.note("%s (%s) is no database and is not tested", conn.ID, conn.Type)
-		}
+	slices.SortStableFunc(each, func(x, y found) int { return strings.Compare(x.conn.ID, y.conn.ID) })
+	return slices.DeleteFunc(each, func(f found) bool { return f.err == nil && !a.isDatabase(f.conn) }), nil
+}
+
+// isDatabase says of a connection that is none that it is not tested.
+func (a *app) isDatabase(conn airhook.Connection) bool {
+	switch misspelt := meantType(conn.Type); {
+	case opensSession(conn.Type):
+		return true
+	case misspelt != "":
+		a.warn("%s is not tested: its conn_type is %q – did you mean %s?", conn.ID, conn.Type, misspelt)
+	default:
+		a.note("%s (%s) is no database and is not tested", conn.ID, conn.Type)
 	}
-	return conns, unread, nil
+	return false
 }
 
 const testsAtOnce = 8 // enough to hide time-outs, few enough for one database
 
+// tested is a report and the failure in it.
+type tested struct {
+	airhook.Report
+	err error
+}
+
 // testAll keeps the order. After a cancel no more begin, and their reports are missing.
-func testAll(ctx context.Context, client *airhook.Client, conns []airhook.Connection) []airhook.Report {
-	reports := make([]airhook.Report, len(conns))
+func testAll(ctx context.Context, client *airhook.Client, each []found) []tested {
+	reports := make([]tested, len(each))
 	turn := make(chan struct{}, testsAtOnce)
 	var wait sync.WaitGroup
-	for i, conn := range conns {
+	for i, f := range each {
 		turn <- struct{}{}
 		if ctx.Err() != nil {
 			reports = reports[:i]
 			break
 		}
 		wait.Go(func() {
-			reports[i] = client.Test(ctx, conn)
+			reports[i] = f.test(ctx, client)
 			<-turn
 		})
 	}
@@ -101,7 +128,23 @@ func testAll(ctx context.Context, client *airhook.Client, conns []airhook.Connec
 	return reports
 }
 
-func (a *app) printReports(reports []airhook.Report, several bool) error {
+func (f found) test(ctx context.Context, client *airhook.Client) tested {
+	if f.err == nil {
+		r := client.Test(ctx, f.conn)
+		last := &r.Steps[len(r.Steps)-1]
+		if last.Stage == airhook.StageTarget {
+			err := meaning(f.conn, r.Err())
+			last.Hint = describe(err).Hint
+			return tested{r, err}
+		}
+		return tested{r, r.Err()}
+	}
+	problem := strings.TrimPrefix(f.err.Error(), fmt.Sprintf("connection \"%s\": ", f.conn.ID)) // the report has the id
+	step := airhook.Step{Stage: airhook.StageTarget, Problem: problem, Hint: describe(f.err).Hint}
+	return tested{airhook.Report{Connection: f.conn.ID, Steps: []airhook.Step{step}}, f.err}
+}
+
+func (a *app) printReports(reports []tested, several bool) error {
 	switch {
 	case a.flags.output == "json" && several:
 		return a.printValue(reports)
@@ -114,7 +157,7 @@ func (a *app) printReports(reports []airhook.Report, several bool) error {
 				return err
 			}
 		}
-		if err := visible(r).WriteText(a.stdout); err != nil {
+		if err := visible(r.Report).WriteText(a.stdout); err != nil {
 			return err
 		}
 	}
@@ -132,7 +175,7 @@ func visible(r airhook.Report) airhook.Report {
 }
 
 // outcome is the first failure; the reports have told the rest, and on a terminal a single one all of it.
-func (a *app) outcome(reports []airhook.Report, unread error) error {
+func (a *app) outcome(reports []tested) error {
 	var failed []string
 	var first error
 	for _, r := range reports {
@@ -140,19 +183,19 @@ func (a *app) outcome(reports []airhook.Report, unread error) error {
 			continue
 		}
 		if first == nil {
-			first = r.Err()
+			first = r.err
 		}
 		failed = append(failed, fmt.Sprintf("%s at %s", r.Connection, r.Steps[len(r.Steps)-1].Stage))
 	}
 	if first == nil {
-		return unread
+		return nil
 	}
 	if len(reports) == 1 && a.stdout.terminal {
-		return &shownError{err: first}
+		return &shownError{alone: true, err: first}
 	}
 	summary := "failed: "
 	if len(reports) > 1 {
 		summary = fmt.Sprintf("%d of %d failed: ", len(failed), len(reports))
 	}
-	return &shownError{summary: summary + strings.Join(failed, ", "), err: first}
+	return &shownError{summary: summary + strings.Join(failed, ", "), alone: len(reports) == 1, err: first}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,26 +48,26 @@ AIRFLOW_CONN_ID=URI; neither holds a description. Without --reveal secrets are s
 }
 
 func (a *app) printConnection(c airhook.Connection, reveal bool) error {
+	whole := c
+	if !reveal {
+		c = c.Masked()
+	}
 	switch a.flags.output {
 	case "json":
-		if reveal {
-			return a.printValue(json.RawMessage(c.RevealJSON()))
-		}
-		return a.printValue(c)
+		return a.printValue(json.RawMessage(c.RevealJSON()))
 	case "uri", "env":
-		uri, err := formatURI(c, reveal)
+		uri, err := airflow.FormatURI(c)
 		if err != nil {
 			return err
+		}
+		if !reveal {
+			uri = strings.ReplaceAll(uri, "%2A%2A%2A", "***") // stars stay stars for the reader
 		}
 		if a.flags.output == "env" {
 			uri = airflow.EnvName(c.ID) + "=" + uri
 		}
-		a.warnUnusable(c, reveal)
+		a.warnUnusable(c, whole)
 		return a.printLine("%s", uri) // a conn_type may hold anything
-	}
-	password, extra := c.Password.String(), c.Extra.String()
-	if reveal {
-		password, extra = c.Password.Reveal(), c.Extra.Reveal()
 	}
 	return a.printPairs([][2]string{
 		{"conn_id", c.ID},
@@ -75,9 +76,9 @@ func (a *app) printConnection(c airhook.Connection, reveal bool) error {
 		{"host", c.Host},
 		{"port", portText(c)},
 		{"login", c.Login},
-		{"password", password},
+		{"password", c.Password.Reveal()},
 		{"schema", c.Schema},
-		{"extra", betweenTokens.ReplaceAllString(extra, " ")},
+		{"extra", betweenTokens.ReplaceAllString(c.Extra.Reveal(), " ")},
 		{"found_in", c.FoundIn},
 	})
 }
@@ -88,12 +89,13 @@ var betweenTokens = regexp.MustCompile(`[\r\n]\s*`)
 // shellName is what a shell can export.
 var shellName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// warnUnusable says why a URI or a line of the environment won't work as it was printed.
-func (a *app) warnUnusable(c airhook.Connection, reveal bool) {
-	if !reveal && (!c.Password.IsZero() || c.Extra.String() != c.Extra.Reveal()) {
+// warnUnusable says why the URI or line of the environment of a connection won't work as it was printed.
+func (a *app) warnUnusable(printed, whole airhook.Connection) {
+	printed.Description, whole.Description = "", ""             // no URI holds it
+	if !bytes.Equal(printed.RevealJSON(), whole.RevealJSON()) { // what masking did to spaces is no difference
 		a.note("secrets are masked, and nobody can log in with this; --reveal prints them")
 	}
-	if name := airflow.EnvName(c.ID); a.flags.output == "env" && !shellName.MatchString(name) {
+	if name := airflow.EnvName(whole.ID); a.flags.output == "env" && !shellName.MatchString(name) {
 		a.warn("no shell can export %s: give it to a program by env(1) or an env file, or store the connection", name)
 	}
 }
@@ -103,23 +105,6 @@ func portText(c airhook.Connection) string {
 		return ""
 	}
 	return strconv.Itoa(c.Port)
-}
-
-// formatURI writes Airflow's URI; masked, the stars stay stars for the reader.
-func formatURI(c airhook.Connection, reveal bool) (string, error) {
-	if reveal {
-		return airflow.FormatURI(c)
-	}
-	if !c.Password.IsZero() {
-		c.Password = airhook.NewSecret("***")
-	}
-	extra, err := airhook.ParseExtra(c.Extra.String())
-	if err != nil {
-		return "", err
-	}
-	c.Extra = extra
-	uri, err := airflow.FormatURI(c)
-	return strings.ReplaceAll(uri, "%2A%2A%2A", "***"), err
 }
 
 func newList(a *app) *cobra.Command {
@@ -186,6 +171,7 @@ func (a *app) printConnections(conns []airhook.Connection) error {
 	}
 	var rows [][]string
 	for _, c := range conns {
+		c = c.Masked()
 		row := []string{c.ID, c.Type, c.Host, portText(c), c.Login, c.Schema, c.FoundIn}
 		for i := 1; i < len(row) && a.stdout.terminal; i++ { // the id is what people copy
 			row[i] = shortened(row[i])

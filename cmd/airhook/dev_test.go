@@ -144,6 +144,7 @@ func TestDevStackFromUpToDown(t *testing.T) {
 	if text := s.airhook(2, "dev", "up", "-o", "json"); !strings.Contains(text, `"kind":"exists"`) {
 		t.Errorf("a second one: %q", text)
 	}
+	s.principals()
 	// What `dev up` tells people to do works as it stands, in a shell of somebody with an AWS identity of their own.
 	_, advice, _ := strings.Cut(s.airhook(0, "dev", "status"), "In a shell:\n")
 	advice, _, _ = strings.Cut(advice, "  PGPASSWORD=")

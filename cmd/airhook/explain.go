@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,8 +15,9 @@ func newExplain(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain ID",
 		Short: "Say what a connection means, where each part comes from and what has no effect",
-		Long:  "Say what a connection means. No session is opened; AWS is asked at most for who signs, and endpoints are not looked up yet.",
-		Args:  takes(1, 1, "ID"),
+		Long: `Say what a connection means. No session is opened. AWS is asked who signs, and for the endpoint of a Redshift connection
+that names only its cluster or workgroup; what can't be learnt is left out, with a warning.`,
+		Args: takes(1, 1, "ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := a.client(cmd.Context())
 			if err != nil {
@@ -58,6 +61,10 @@ type printedExplanation struct {
 	Identity   *printedIdentity  `json:"identity"`
 	TLS        airhook.TLSMode   `json:"tls"`
 	Session    []string          `json:"session"`
+	Parameters map[string]string `json:"parameters"`
+	DBGroups   []string          `json:"db_groups"`
+	AutoCreate bool              `json:"auto_create"`
+	Duration   maybe[string]     `json:"duration"`
 	Ignored    []airhook.Ignored `json:"ignored"`
 	Warnings   []string          `json:"warnings"`
 }
@@ -84,7 +91,7 @@ func printable(x airhook.Explanation) printedExplanation {
 		Connection: x.Connection, FoundIn: text(x.FoundIn), Engine: x.Engine, Method: x.Method, Host: text(x.Host), Port: maybe[int]{x.Port},
 		Database: text(x.Database), User: text(x.User), Region: text(x.Region), RegionFrom: text(x.RegionFrom), Cluster: text(x.Cluster),
 		Workgroup: text(x.Workgroup), SignHost: text(x.SignHost), SignPort: maybe[int]{x.SignPort}, AWSConnID: text(x.AWSConnID), Profile: text(x.Profile),
-		RoleARN: text(x.RoleARN), TLS: x.TLS, Session: x.Session, Ignored: x.Ignored, Warnings: x.Warnings,
+		RoleARN: text(x.RoleARN), TLS: x.TLS, Session: x.Session, Parameters: x.Parameters, DBGroups: x.DBGroups, AutoCreate: x.AutoCreate, Duration: text(x.Duration), Ignored: x.Ignored, Warnings: x.Warnings,
 	}
 	if x.Identity != nil {
 		p.Identity = &printedIdentity{x.Identity.Source, text(x.Identity.ARN)}
@@ -114,7 +121,16 @@ func explanationPairs(x airhook.Explanation) [][2]string {
 	if x.Identity != nil {
 		pairs = append(pairs, [2]string{"identity", because(x.Identity.ARN, x.Identity.Source)})
 	}
+	if x.AutoCreate {
+		pairs = append(pairs, [2]string{"auto_create", "AWS makes the database user"})
+	}
+	pairs = append(pairs, [2]string{"db_groups", strings.Join(x.DBGroups, ", ")}, [2]string{"duration", x.Duration})
 	pairs = append(pairs, [2]string{"TLS", string(x.TLS)}, [2]string{"each session", strings.Join(x.Session, "; ")})
+	var parameters []string
+	for _, name := range slices.Sorted(maps.Keys(x.Parameters)) {
+		parameters = append(parameters, name+"="+x.Parameters[name])
+	}
+	pairs = append(pairs, [2]string{"parameters", strings.Join(parameters, ", ")})
 	for _, i := range x.Ignored {
 		pairs = append(pairs, [2]string{"ignored", because(i.Key, i.Reason)})
 	}

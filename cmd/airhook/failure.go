@@ -37,9 +37,11 @@ type failure struct {
 	File       string          `json:"file,omitempty"`
 }
 
-// shownError is a failure that standard output has told already: the text form is the summary, or nothing.
+// shownError is a failure that standard output has told already: the text form is the summary, if any, and what a
+// refusal by IAM has beside its text, when it is the only failure.
 type shownError struct {
 	summary string
+	alone   bool
 	err     error
 }
 
@@ -157,22 +159,27 @@ func (a *app) printJSON(f failure) {
 func (a *app) printText(f failure, err error) {
 	var shown *shownError
 	if errors.As(err, &shown) {
-		if shown.summary == "" {
-			return
+		f.Message, f.Hint = shown.summary, ""
+		if !shown.alone {
+			f = failure{Message: shown.summary}
 		}
-		f = failure{Message: shown.summary}
 	}
 	what := a.colour("1;31", "airhook:")
 	if a.command != "" {
 		what += " " + a.command + ":"
 	}
-	_, _ = fmt.Fprintf(a.stderr, "%s %s\n", what, render.Visible(f.Message))
+	if f.Message != "" {
+		_, _ = fmt.Fprintf(a.stderr, "%s %s\n", what, render.Visible(f.Message))
+	}
 	for _, line := range []struct{ name, text string }{
-		{"hint", f.Hint}, {"asked by", f.Principal}, {"asked for", f.Resource}, {"policy", string(f.Policy)},
+		{"hint", f.Hint}, {"asked by", f.Principal}, {"asked for", f.Resource},
 	} {
 		if line.text != "" {
 			a.tell(line.name + ": " + line.text)
 		}
+	}
+	if policy, err := prettyJSON(f.Policy); err == nil && len(f.Policy) > 0 {
+		a.tellLines("policy:\n" + strings.TrimSuffix(policy, "\n"))
 	}
 }
 

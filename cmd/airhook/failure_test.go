@@ -68,7 +68,7 @@ func TestAnErrorObjectHasEverythingThatIsKnown(t *testing.T) {
 	}
 	stderr.Reset()
 	(&app{command: "token", stderr: &stderr}).report(t.Context(), err)
-	want = "airhook: token: connection \"rds\": access denied\nhint: try <this>\nasked by: arn:p\nasked for: arn:r\npolicy: {\"Version\": \"2012-10-17\"}\n"
+	want = "airhook: token: connection \"rds\": access denied\nhint: try <this>\nasked by: arn:p\nasked for: arn:r\npolicy:\n  {\n    \"Version\": \"2012-10-17\"\n  }\n"
 	if stderr.String() != want {
 		t.Errorf("got  %swant %s", &stderr, want)
 	}

@@ -106,7 +106,7 @@ func (a *app) ids(cmd *cobra.Command) []string {
 	var ids []string
 	for conn, err := range client.List(cmd.Context()) {
 		if err == nil {
-			ids = append(ids, cobra.CompletionWithDesc(conn.ID, render.Visible(describeConnection(conn))))
+			ids = append(ids, cobra.CompletionWithDesc(conn.ID, render.Visible(describeConnection(conn.Masked()))))
 		}
 	}
 	return ids

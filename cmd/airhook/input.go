@@ -8,12 +8,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/term"
 
 	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/internal/suggest"
 )
 
 // valueOf is a flag's value: the text itself, standard input for -, a file for @FILE.
@@ -55,9 +57,29 @@ func readFile(name string) ([]byte, error) {
 func fileFailure(name, verb string, err error) error {
 	e := &airhook.Error{Err: fmt.Errorf("%s %s: %w", verb, name, cause(err))}
 	if errors.Is(err, fs.ErrNotExist) {
-		e.Kind = airhook.ErrNotFound
+		e.Kind, e.Hint = airhook.ErrNotFound, lost(name)
 	}
 	return &fileError{file: name, err: e}
+}
+
+// lost says what of a path is missing, and what may have been meant.
+func lost(name string) string {
+	if whole, err := filepath.Abs(name); err == nil {
+		name = whole
+	}
+	dir, base := filepath.Dir(name), filepath.Base(name)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "make the folder " + dir + ", or name a file in another one"
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	if near := suggest.Nearest(base, names); len(near) > 0 {
+		return "did you mean " + filepath.Join(dir, near[0]) + "?"
+	}
+	return "name a file that exists: the folder " + dir + " has none of that name"
 }
 
 // cause is a failure without the file's name.

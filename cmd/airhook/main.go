@@ -33,7 +33,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	a.command = strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), "airhook"), " ")
-	err = joined(err, a.close())
+	err = joined(a.meant(ctx, err), a.close())
 	if a.stdout.err != nil {
 		err = a.stdout.blame(err)
 	}

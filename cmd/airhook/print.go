@@ -17,16 +17,25 @@ func (a *app) printValue(v any) error {
 	if err != nil {
 		return err
 	}
+	text, err := prettyJSON(raw)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(a.stdout, text)
+	return err
+}
+
+// prettyJSON is JSON for people, with a newline at the end.
+func prettyJSON(raw []byte) (string, error) {
 	var b bytes.Buffer
 	if err := json.Indent(&b, raw, "", "  "); err != nil {
-		return fmt.Errorf("print JSON: %w", err)
+		return "", fmt.Errorf("print JSON: %w", err)
 	}
 	var text strings.Builder
 	for line := range strings.Lines(b.String()) {
 		text.WriteString(render.Visible(strings.TrimSuffix(line, "\n")) + "\n")
 	}
-	_, err = io.WriteString(a.stdout, text.String())
-	return err
+	return text.String(), nil
 }
 
 func marshal(v any) ([]byte, error) {

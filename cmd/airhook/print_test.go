@@ -52,10 +52,10 @@ func TestExtraTakesOneLineForPeople(t *testing.T) {
 // On a terminal the report stands right above what standard error would say again.
 func TestAFailureThatATerminalShowsIsNotToldAgain(t *testing.T) {
 	closed := airhook.Connection{ID: "a", Type: "postgres", Host: "127.0.0.1", Port: 1, Login: "u"}
-	reports := []airhook.Report{airhooktest.Client(t).Test(t.Context(), closed)}
+	reports := testAll(t.Context(), airhooktest.Client(t), []found{{conn: closed}})
 	for _, c := range []struct {
 		terminal bool
-		reports  []airhook.Report
+		reports  []tested
 		want     string
 	}{
 		{false, reports, "failed: a at tcp"},
@@ -64,7 +64,7 @@ func TestAFailureThatATerminalShowsIsNotToldAgain(t *testing.T) {
 	} {
 		var stderr bytes.Buffer
 		a := &app{stdout: &output{w: io.Discard, terminal: c.terminal}, stderr: &stderr}
-		code := a.report(t.Context(), a.outcome(c.reports, nil))
+		code := a.report(t.Context(), a.outcome(c.reports))
 		if code != 5 || strings.TrimSuffix(strings.TrimPrefix(stderr.String(), "airhook: "), "\n") != c.want {
 			t.Errorf("terminal %v: exit %d, %q, want %q", c.terminal, code, &stderr, c.want)
 		}

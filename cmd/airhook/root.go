@@ -42,7 +42,7 @@ Redshift Serverless with AWS IAM, and runs SQL. See it work on this machine, wit
 		return formatsOf(cmd), cobra.ShellCompDirectiveNoFileComp
 	})
 	root.AddCommand(newQuickstart(a), newConnections(a), a.completesIDs(newSQL(a), 1), a.completesIDs(newToken(a), 1), a.completesIDs(newExplain(a), 1),
-		newDev(a), newVersion(a), newCompletion(a))
+		a.completesIDs(newPolicy(a), 1), newDev(a), newVersion(a), newCompletion(a))
 	return root
 }
 

@@ -33,7 +33,7 @@ func (s *sqlRun) print(ctx context.Context, statement string, params []string, s
 		}
 	}
 	if got, want := len(params), len(described.ParamOIDs); got != want {
-		return &airhook.Error{ID: s.id, Kind: airhook.ErrInvalid, Err: fmt.Errorf("the statement has %d parameters, and %d were given", want, got), Hint: "give each by -p VALUE"}
+		return s.miscounted(got, want)
 	}
 	formats, binary := s.formats(described.Fields)
 	result := s.conn.ExecPrepared(ctx, "", values(params), nil, formats)
@@ -52,6 +52,21 @@ func (s *sqlRun) print(ctx context.Context, statement string, params []string, s
 		return sink.empty()
 	}
 	return s.end(rows, fields, known, sink)
+}
+
+// miscounted is a statement with more parameters than values, or fewer.
+func (s *sqlRun) miscounted(got, want int) error {
+	has, hint := fmt.Sprintf("%d parameters", want), "give each by -p VALUE"
+	switch want {
+	case 0:
+		has = "no parameter"
+	case 1:
+		has = "1 parameter"
+	}
+	if got > want {
+		hint = fmt.Sprintf("leave out %d -p, or write $%d into the SQL", got-want, got)
+	}
+	return &airhook.Error{ID: s.id, Kind: airhook.ErrInvalid, Err: fmt.Errorf("the statement has %s, and -p gives %d", has, got), Hint: hint}
 }
 
 // printCopy writes what COPY … TO STDOUT says as it comes.

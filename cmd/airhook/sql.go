@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/cmd/airhook/internal/render"
 	"github.com/airhook-go/airhook/hook"
 	"github.com/airhook-go/airhook/internal/notice"
 )
@@ -75,6 +76,9 @@ func (a *app) sql(ctx context.Context, args []string, f sqlFlags) error {
 		return errNoSQL
 	case s.total > 1 && len(f.params) > 0:
 		return usagef("run them one by one", "-p goes with one statement, and these are %d", s.total)
+	}
+	if err := checkCopy(statements[s.total-1], sink.format); err != nil {
+		return err
 	}
 	if s.conn, err = client.Dial(ctx, s.id, nil); err != nil {
 		return err
@@ -191,6 +195,14 @@ func (s *sqlRun) said(tag pgconn.CommandTag) {
 func copies(statement string) bool {
 	in, out := hook.CopyStream(statement)
 	return in || out
+}
+
+// checkCopy refuses rows of COPY … TO STDOUT as JSON: the server writes them, and knows none.
+func checkCopy(statement string, format render.Format) error {
+	if _, out := hook.CopyStream(statement); out && (format == render.JSON || format == render.JSONL) {
+		return usagef("SELECT the rows instead, or leave the format to COPY", "COPY … TO STDOUT writes no %s", format)
+	}
+	return nil
 }
 
 // copyOut runs COPY … TO STDOUT and returns the number of rows. COPY … FROM STDIN has nobody to read from.

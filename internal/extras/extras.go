@@ -92,7 +92,7 @@ var ignored = map[string][]string{
 	},
 	"it is an option of redshift_connector": {
 		"access_key_id", "secret_access_key", "session_token", "credentials_provider", "idp_host", "idp_port", "idp_tenant", "idp_response_timeout",
-		"client_id", "client_secret", "group_federation", "serverless_acct_id", "max_prepared_statements", "numeric_to_float", "allow_db_user_override",
+		"client_id", "client_secret", "serverless_acct_id", "max_prepared_statements", "numeric_to_float", "allow_db_user_override",
 		"app_id", "app_name", "application", "client_protocol_version", "database_metadata_current_db_only", "endpoint_url", "force_lowercase",
 		"iam_disable_cache", "idc_client_display_name", "idc_region", "identity_namespace", "idp_partition", "issuer_url", "listen_port", "login_to_rp", "login_url",
 		"partner_sp_id", "preferred_role", "principal_arn", "provider_name", "replication", "role_session_name", "scope", "source_address", "sql_server_custom_domain_name",
@@ -120,7 +120,7 @@ func Ignored(key string) (why string, known bool) {
 
 // OtherIdentity reports whether an ignored key asks for another identity than the one that airhook would log in with.
 func OtherIdentity(key string) bool {
-	return slices.Contains([]string{"access_key_id", "secret_access_key", "session_token", "credentials_provider", "azure_conn_id", "web_identity_token", "group_federation"}, key)
+	return slices.Contains([]string{"access_key_id", "secret_access_key", "session_token", "credentials_provider", "azure_conn_id", "web_identity_token"}, key)
 }
 
 // Unsafe reports whether passing over a key would leave out a check that somebody asked for.

@@ -25,6 +25,7 @@ const (
 	Role       Option = "role_arn"
 	Groups     Option = "db_groups"
 	AutoCreate Option = "auto_create"
+	Federation Option = "group_federation"
 	Duration   Option = "serverless_token_duration_seconds"
 	SignHost   Option = "iam_host"
 	SignPort   Option = "iam_port"
@@ -50,7 +51,7 @@ var names = map[Option][]string{
 	Cluster: {"cluster-identifier", "cluster_identifier"}, Workgroup: {"workgroup-name", "workgroup_name", "serverless_work_group"},
 	AWSConn: {"aws_conn_id"}, Region: {"region_name", "region"}, User: {"db_user", "user"}, Database: {"database", "dbname"},
 	Host: {"host"}, Address: {"hostaddr"}, Port: {"port"}, Password: {"password"}, Profile: {"profile"}, Role: {"role_arn"},
-	Groups: {"db_groups"}, AutoCreate: {"auto_create"}, Duration: {"serverless_token_duration_seconds", "duration_seconds"},
+	Groups: {"db_groups"}, AutoCreate: {"auto_create"}, Federation: {"group_federation"}, Duration: {"serverless_token_duration_seconds", "duration_seconds"},
 	SignHost: {"iam_host"}, SignPort: {"iam_port"}, Timeout: {"connect_timeout", "timeout"}, TLS: {"ssl"}, TLSMode: {"sslmode"},
 	RootCert: {"sslrootcert", "sslca"}, Cert: {"sslcert"}, Key: {"sslkey"}, TLSMin: {"ssl_min_protocol_version"}, TLSMax: {"ssl_max_protocol_version"}, Alive: {"keepalives", "tcp_keepalive"},
 	AliveIdle: {"keepalives_idle", "tcp_keepalive_idle"}, AliveEvery: {"keepalives_interval", "tcp_keepalive_interval"},

@@ -3,27 +3,31 @@ package extras
 import (
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/airhook-go/airhook/internal/mask"
 	"github.com/airhook-go/airhook/internal/pyjson"
 )
 
-// Reader reads the options and the other keys of one extra, and remembers the first thing that is wrong.
+// Reader reads the options and the other keys of one extra, and remembers what is wrong.
 type Reader struct {
 	// Rest are the keys that are no options, in order.
 	Rest []string
 
-	values  map[Option]pyjson.Value
-	keys    map[Option]string // the spelling that was used
-	rest    map[string]pyjson.Value
-	problem *Problem
+	values   map[Option]pyjson.Value
+	keys     map[Option]string // the spelling that was used
+	rest     map[string]pyjson.Value
+	problems []Problem
 }
 
 // Problem is what is wrong with a field or with a key of the extra. It quotes no secret.
 type Problem struct {
 	Hint string
 	Err  error
+
+	field string
 }
 
 // Read returns the reader of an object. null means absent, except to an AWSConn, where it is the default chain.
@@ -43,23 +47,52 @@ func Read(extra pyjson.Value) *Reader {
 			r.Fail(key, fmt.Errorf("extra %s and %s contradict each other", r.Quoted(o), strconv.Quote(key)), "keep one of the two")
 		}
 		r.values[o], r.keys[o] = v, key
+		if _, ok := examples[o]; ok { // a password may be anything
+			r.Filled("extra "+r.Quoted(o), o, v.Scalar())
+		}
 	}
 	return r
 }
 
-// Fail notes what is wrong with a field or with a key, unless something was wrong before.
+const maxProblems = 10 // that are told at once
+
+// Fail notes what is wrong with a field or with a key, unless something was wrong with it before.
 func (r *Reader) Fail(field string, err error, hint string) {
-	if r.problem != nil {
+	if len(r.problems) > maxProblems || slices.ContainsFunc(r.problems, func(p Problem) bool { return p.field == field }) {
 		return
 	}
 	if hint == "" {
 		hint = "correct " + field + " of the connection"
 	}
-	r.problem = &Problem{Hint: hint, Err: err}
+	r.problems = append(r.problems, Problem{Hint: hint, Err: err, field: field})
 }
 
-// Problem returns the first thing that is wrong, or nil.
-func (r *Reader) Problem() *Problem { return r.problem }
+// Problem returns what is wrong, or nil: the first thing, and in its text the others, each with its hint where that is
+// another.
+func (r *Reader) Problem() *Problem {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	all := r.problems[0]
+	for i, p := range r.problems[1:] {
+		if i+1 == maxProblems {
+			all.Err = fmt.Errorf("%w; and more", all.Err)
+			break
+		}
+		if all.Err = fmt.Errorf("%w; and %w", all.Err, p.Err); p.Hint != all.Hint {
+			all.Err = fmt.Errorf("%w (%s)", all.Err, p.Hint)
+		}
+	}
+	return &all
+}
+
+// Undecided reports whether a switch is wrong, so that nobody knows what the rest of the extra is for.
+func (r *Reader) Undecided() bool {
+	return slices.ContainsFunc(r.problems, func(p Problem) bool {
+		o := spelt()[p.field]
+		return p.field == "conn_type" || o == IAM || o == Redshift || o == Serverless
+	})
+}
 
 // Has reports whether an option is given.
 func (r *Reader) Has(o Option) bool { _, ok := r.values[o]; return ok }
@@ -95,6 +128,17 @@ func (r *Reader) text(key string, v pyjson.Value) string {
 		r.Fail(key, fmt.Errorf("extra %q is an %s, not text", key, v.Kind), "")
 	}
 	return v.Scalar()
+}
+
+// Kept are the options that shape a session and are not sent, under libpq's names, as they were written.
+func (r *Reader) Kept() map[string]string {
+	kept := map[string]string{}
+	for _, o := range []Option{Address, RootCert, Cert, Key, TLSMin, TLSMax, Alive, AliveIdle, AliveEvery, AliveCount} {
+		if text := r.Text(o); text != "" {
+			kept[string(o)] = text
+		}
+	}
+	return kept
 }
 
 // Flag reads a switch, whether it came as a JSON boolean or as text from a URI.
@@ -148,7 +192,7 @@ func (r *Reader) TLSVersion(o Option) uint16 {
 	versions := map[string]uint16{"": 0, "TLSv1": tls.VersionTLS10, "TLSv1.1": tls.VersionTLS11, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
 	v, known := versions[r.Text(o)]
 	if !known || o == TLSMax && v != 0 && v < tls.VersionTLS12 {
-		r.Fail(r.Key(o), fmt.Errorf("extra %s is %q", r.Quoted(o), r.Text(o)), "TLSv1.2 or TLSv1.3")
+		r.Fail(r.Key(o), fmt.Errorf("extra %s is %q", r.Quoted(o), mask.Field(r.Text(o))), "TLSv1.2 or TLSv1.3")
 	}
 	return v
 }

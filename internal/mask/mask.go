@@ -50,6 +50,11 @@ var userInfo = regexp.MustCompile(`(?s)^\S*:.*@`)
 // Field returns the text of a connection's field as it may be shown: [Text] when it looks like a secret, and a host
 // without the user and password that somebody wrote before it.
 func Field(text string) string {
+	for _, own := range []string{"IAM:", "IAMA:", "IAMR:"} { // before the name of a Redshift user that AWS signs for
+		if name, ok := strings.CutPrefix(text, own); ok {
+			return own + Field(name)
+		}
+	}
 	if secretText.MatchString(text) {
 		return Text
 	}

@@ -45,6 +45,7 @@ func TestHidesWhatAirflowHidesAndWhatLooksSecret(t *testing.T) {
 func TestFieldsShowNoPassword(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "db.example.com": "db.example.com", "fe80::1": "fe80::1", "me@corp.example": "me@corp.example", "AKIAIOSFODNN7EXAMPLE": "AKIAIOSFODNN7EXAMPLE",
+		"IAM:me@corp.example": "IAM:me@corp.example", "IAMR:etl": "IAMR:etl", "IAM:app:x@db": "IAM:***@db", "iam:x@db": "***@db",
 		"app:x@db.example.com": "***@db.example.com", "app:x@y@db": "***@db", "app:p w@db": "***@db", "postgresql://app:x@db/d": "***", "password=x": "***",
 		"the team's own; questions: me@corp.example": "the team's own; questions: me@corp.example",
 	} {

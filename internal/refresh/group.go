@@ -6,6 +6,7 @@ import "sync"
 type Group[T comparable] struct {
 	mu      sync.Mutex
 	members map[string]*member[T]
+	unused  map[string]*member[T] // those of members that nobody uses
 	closed  bool
 	ending  sync.WaitGroup
 }
@@ -29,20 +30,20 @@ func (g *Group[T]) Use(key string, fetch Fetch[T], opts Options) (*Value[T], err
 		g.members[key] = m
 	}
 	m.users++
+	delete(g.unused, key)
 	return m.Value, nil
 }
 
 // sweep closes the values that nobody uses.
 func (g *Group[T]) sweep() {
 	if g.members == nil {
-		g.members = map[string]*member[T]{}
+		g.members, g.unused = map[string]*member[T]{}, map[string]*member[T]{}
 	}
-	for key, m := range g.members {
-		if m.users == 0 {
-			delete(g.members, key)
-			g.ending.Go(m.Close)
-		}
+	for key, m := range g.unused {
+		delete(g.members, key)
+		g.ending.Go(m.Close)
 	}
+	clear(g.unused)
 }
 
 // Release ends one use of a key's value. What nobody uses is closed when a value of another key comes, not before: who
@@ -51,7 +52,9 @@ func (g *Group[T]) Release(key string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if m, ok := g.members[key]; ok {
-		m.users--
+		if m.users--; m.users == 0 {
+			g.unused[key] = m
+		}
 	}
 }
 
@@ -59,7 +62,7 @@ func (g *Group[T]) Release(key string) {
 func (g *Group[T]) Close() {
 	g.mu.Lock()
 	members := g.members
-	g.members, g.closed = nil, true
+	g.members, g.unused, g.closed = nil, nil, true
 	g.mu.Unlock()
 	for _, m := range members {
 		m.Close()

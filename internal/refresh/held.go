@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 )
 
@@ -9,7 +10,8 @@ import (
 // a laptop sleeps, and a comparison uses it only when both sides have one.
 type held[T any] struct {
 	value              T
-	made, due, expires time.Time // expires is zero when never
+	made, due, expires time.Time   // expires is zero when never
+	taken              atomic.Bool // somebody has let it in
 }
 
 type age int
@@ -62,6 +64,7 @@ type failure struct {
 	count int
 	at    time.Time // wall clock
 	wait  time.Duration
+	quiet bool // an old value served: nobody was told
 }
 
 // next is the failure after f. A run that ended long ago does not count.
@@ -84,7 +87,10 @@ func (f failure) waits(now time.Time, good bool) bool {
 		return false
 	}
 	wait := f.wait
-	if !good {
+	switch {
+	case !good && f.quiet: // the wait was for the old value's time
+		return false
+	case !good:
 		wait = min(wait, firstWait<<min(f.count-1, 8), longestRefusal)
 	}
 	since := now.Round(0).Sub(f.at)

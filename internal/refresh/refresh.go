@@ -19,12 +19,18 @@ const (
 	longestWait = time.Minute
 	// longestRefusal is how long it is left alone when callers get the error instead of a value.
 	longestRefusal = 5 * time.Second
+	// longestKept is how long a value is kept that was refused from the beginning, as others before it.
+	longestKept = 15 * time.Second
 	// deadLife is how long a value serves that had expired when it came.
 	deadLife = 5 * time.Second
 )
 
 // ErrClosed is what Get returns after Close.
 var ErrClosed = errors.New("the credential is closed")
+
+// ErrStale is what a fetch returns that would make the value of another key by now. It is not held against what follows:
+// whoever gets it asks for the right key's value.
+var ErrStale = errors.New("the credential would be somebody else's by now")
 
 // Fetch makes a new value and says when it expires; the zero time means never.
 type Fetch[T any] func(ctx context.Context) (T, time.Time, error)
@@ -52,7 +58,8 @@ type Value[T comparable] struct {
 	mu       sync.Mutex // guards what follows and every store to current
 	flight   *flight[T] // the one running fetch, or nil
 	failure  failure
-	dead     bool // the last value came expired
+	refused  failure // the run of values that were refused and that nobody ever took
+	dead     bool    // the last value came expired
 	closed   bool
 	running  sync.WaitGroup
 	dropping uint64 // counts drops, so that a failure from before a drop is not held against what follows it
@@ -150,7 +157,7 @@ func (v *Value[T]) land(f *flight[T], drops uint64, h *held[T], err error) {
 		f.err = ErrClosed
 	case err != nil:
 		f.err = err
-		if drops == v.dropping {
+		if drops == v.dropping && !errors.Is(err, ErrStale) {
 			v.failed(err)
 		}
 	default:
@@ -177,7 +184,8 @@ func (v *Value[T]) keep(h *held[T]) {
 func (v *Value[T]) failed(err error) {
 	permanent := v.opts.Permanent != nil && v.opts.Permanent(err)
 	v.failure = v.failure.next(time.Now(), err, permanent)
-	if h := v.current.Load(); h == nil || h.age(time.Now()) == expired {
+	h := v.current.Load()
+	if v.failure.quiet = h != nil && h.age(time.Now()) != expired; !v.failure.quiet {
 		return // callers get the error: it is theirs to report
 	}
 	level := slog.LevelDebug
@@ -196,16 +204,37 @@ func (v *Value[T]) Peek() (T, bool) {
 	return none, false
 }
 
+var errRefused = errors.New("the value was refused")
+
+// Took says that somebody took the value: should it be refused later, then that is news.
+func (v *Value[T]) Took(value T) {
+	if h := v.current.Load(); h != nil && h.value == value && !h.taken.Load() {
+		h.taken.Store(true)
+	}
+}
+
 // Drop forgets the value that somebody refused to take, so that the next Get fetches a new one, also soon after a
-// failed refresh. Another value, such as the one that a second caller already fetched anew, stays.
+// failed refresh. Another value, such as the one that a second caller already fetched anew, stays. So does, for a while
+// that grows up to 15 seconds, one that is refused like the one before it and that nobody [Value.Took]: who is never let
+// in asks the source a few times a minute, not at every try.
 func (v *Value[T]) Drop(refused T) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if h := v.current.Load(); h != nil && h.value == refused {
-		v.current.Store(nil)
-		v.failure = failure{}
-		v.dropping++
+	h := v.current.Load()
+	if h == nil || h.value != refused {
+		return
 	}
+	now := time.Now()
+	if h.taken.Load() {
+		v.refused = failure{}
+	} else if v.refused.waits(now, true) {
+		return
+	}
+	v.refused = v.refused.next(now, errRefused, false)
+	v.refused.wait = min(v.refused.wait, longestKept)
+	v.current.Store(nil)
+	v.failure = failure{}
+	v.dropping++
 }
 
 // Close forgets the value, ends a running fetch and waits for it. Every Get from then on returns ErrClosed.

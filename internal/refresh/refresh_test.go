@@ -245,6 +245,37 @@ func TestDropForgetsExactlyTheRefusedValue(t *testing.T) {
 	})
 }
 
+func TestWhatNobodyTookIsKeptForLongerEachTime(t *testing.T) {
+	s := &source{}
+	bubble(t, s, refresh.Options{}, func(t *testing.T, v *refresh.Value[int64]) {
+		refuse := func() {
+			t.Helper()
+			n, err := v.Get(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			v.Drop(n)
+		}
+		for range 100 {
+			refuse()
+		}
+		wantCalls(t, s, 2) // the first is replaced at once, the second is kept
+		for passed := time.Duration(0); passed < time.Minute; passed += 100 * time.Millisecond {
+			pass(100 * time.Millisecond)
+			refuse()
+		}
+		if n := s.calls.Load(); n < 7 || n > 15 {
+			t.Errorf("%d fetches in a minute of refusals", n)
+		}
+		n, _ := v.Get(t.Context())
+		v.Took(n - 1) // an old one says nothing
+		v.Drop(n)
+		v.Took(n)
+		v.Drop(n)
+		want(t, v, n+1)
+	})
+}
+
 func TestTwoWhoWereRefusedShareTheNextFetch(t *testing.T) {
 	s := &source{}
 	bubble(t, s, refresh.Options{}, func(t *testing.T, v *refresh.Value[int64]) {
@@ -261,6 +292,25 @@ func TestTwoWhoWereRefusedShareTheNextFetch(t *testing.T) {
 		}
 		wg.Wait()
 		wantCalls(t, s, 2)
+	})
+}
+
+func TestWhatWouldBeSomebodyElsesIsNotHeldAgainstWhatFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		v := refresh.New(func(context.Context) (int, time.Time, error) {
+			if calls++; calls == 1 {
+				return 0, time.Time{}, fmt.Errorf("sign: %w", refresh.ErrStale)
+			}
+			return calls, time.Time{}, nil
+		}, refresh.Options{})
+		defer v.Close()
+		if _, err := v.Get(t.Context()); !errors.Is(err, refresh.ErrStale) {
+			t.Errorf("got %v", err)
+		}
+		if got, err := v.Get(t.Context()); got != 2 || err != nil {
+			t.Errorf("a moment later: %d, %v", got, err)
+		}
 	})
 }
 

@@ -33,12 +33,12 @@ var (
 func RDS() *x509.CertPool { return rdsPool().Clone() }
 
 // AWS returns the roots of RDS and those of Amazon Trust Services, which sign for Redshift and RDS Proxy. The pool is
-// the caller's own.
-func AWS() *x509.CertPool { return awsPool().Clone() }
+// shared, since a copy takes 50 kB and every connection id has one: do not change it.
+func AWS() *x509.CertPool { return awsPool() }
 
-// System returns the system's roots and those of [AWS]; AWS's alone where the system has none. The pool is the
-// caller's own.
-func System() *x509.CertPool { return systemPool().Clone() }
+// System returns the system's roots and those of [AWS]; AWS's alone where the system has none. The pool is shared: do
+// not change it.
+func System() *x509.CertPool { return systemPool() }
 
 // File returns the certificates of a PEM file. A file without any is an error, as is what [files.Read] refuses.
 func File(name string) (*x509.CertPool, error) {

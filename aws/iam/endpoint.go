@@ -1,0 +1,172 @@
+package iam
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/redshift"
+	"github.com/aws/aws-sdk-go-v2/service/redshift/types"
+	"github.com/aws/aws-sdk-go-v2/service/redshiftserverless"
+
+	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/aws/session"
+)
+
+// endpoint completes a target that names a cluster or workgroup and no host.
+func (l *Logins) endpoint(ctx context.Context, s *session.Session, t *airhook.Target) error {
+	if t.Host != "" {
+		return nil
+	}
+	found, err := l.resource(ctx, s, *t)
+	if err != nil {
+		return err
+	}
+	if found.host == "" || found.port == 0 || stopped(found.status) {
+		return notThere(*t, airhook.StageEndpoint, found.status)
+	}
+	t.Host = found.host
+	switch {
+	case t.Port == 0:
+		t.Port = found.port
+	case t.Port != found.port:
+		t.Warnings = append(t.Warnings, fmt.Sprintf("AWS says that the %s listens on port %d; the connection's %d is used", what(*t), found.port, t.Port))
+	}
+	return nil
+}
+
+// what names the resource behind a Redshift target.
+func what(t airhook.Target) string {
+	if t.Method == airhook.MethodRedshiftServerless {
+		return fmt.Sprintf("workgroup %q", t.Workgroup)
+	}
+	return fmt.Sprintf("cluster %q", t.Cluster)
+}
+
+// stopped reports a status in which nothing answers at the endpoint (Amazon Redshift Management Guide, "Cluster status";
+// Redshift Serverless API Reference, "Workgroup").
+func stopped(status string) bool {
+	switch status = strings.ToLower(status); status {
+	case "creating", "deleting", "final-snapshot", "hardware-failure", "rebooting", "restoring", "incompatible-hsm", "incompatible-network", "incompatible-parameters", "incompatible-restore":
+		return true
+	}
+	return strings.HasPrefix(status, "paus") || status == "resuming"
+}
+
+// notThere says why a cluster or workgroup that exists can't be connected to, and what to do.
+func notThere(t airhook.Target, stage airhook.Stage, status string) *airhook.Error {
+	e := &airhook.Error{ID: t.ID, Stage: stage, Kind: airhook.ErrUnreachable}
+	e.Err = fmt.Errorf("%s is %s: it takes no connections", what(t), strings.ToLower(first(status, "without an endpoint")))
+	switch status = strings.ToLower(status); {
+	case strings.HasPrefix(status, "paus"):
+		e.Hint = "resume it: aws redshift resume-cluster --cluster-identifier " + t.Cluster
+	case status == "creating", status == "resuming", status == "rebooting", status == "restoring":
+		e.Hint = "wait some minutes until it is available, and try again"
+	default:
+		e.Hint = "look at it in the AWS console: it has to be available"
+	}
+	return e
+}
+
+// resource asks AWS, or its answer of some minutes ago, what it knows of a target's cluster or workgroup.
+func (l *Logins) resource(ctx context.Context, s *session.Session, t airhook.Target) (resource, error) {
+	ask, id := l.cluster, t.Cluster
+	if t.Method == airhook.MethodRedshiftServerless {
+		ask, id = l.workgroup, t.Workgroup
+	}
+	found, err := l.seen.get(ctx, lookupKey(t.Method, s, t, id), lookupLife, func(ctx context.Context) (resource, error) { return ask(ctx, s, t) })
+	if err == nil {
+		return found, nil
+	}
+	e := *session.Failure(ctx, "look up "+what(t), err)
+	e.ID, e.Stage = t.ID, airhook.StageEndpoint // the answer may have been for another id
+	return resource{}, &e
+}
+
+func (l *Logins) cluster(ctx context.Context, s *session.Session, t airhook.Target) (resource, error) {
+	out, err := redshiftClient(s, t).DescribeClusters(ctx, &redshift.DescribeClustersInput{ClusterIdentifier: &t.Cluster})
+	switch {
+	case err != nil:
+		return resource{}, l.failure(ctx, s, t, "look up "+what(t), err)
+	case len(out.Clusters) == 0:
+		return resource{}, l.missing(ctx, s, t)
+	}
+	c := out.Clusters[0]
+	found := resource{id: aws.ToString(c.ClusterIdentifier), status: clusterStatus(c)}
+	if c.Endpoint != nil {
+		found.host, found.port = aws.ToString(c.Endpoint.Address), int(aws.ToInt32(c.Endpoint.Port))
+	}
+	return found, nil
+}
+
+// clusterStatus is the word that says most: a paused cluster's availability is "Paused" while its status may go on.
+func clusterStatus(c types.Cluster) string {
+	if strings.EqualFold(aws.ToString(c.ClusterAvailabilityStatus), "paused") {
+		return "paused"
+	}
+	return aws.ToString(c.ClusterStatus)
+}
+
+func (l *Logins) workgroup(ctx context.Context, s *session.Session, t airhook.Target) (resource, error) {
+	out, err := serverlessClient(s, t).GetWorkgroup(ctx, &redshiftserverless.GetWorkgroupInput{WorkgroupName: &t.Workgroup})
+	switch {
+	case err != nil:
+		return resource{}, l.failure(ctx, s, t, "look up "+what(t), err)
+	case out.Workgroup == nil:
+		return resource{}, l.missing(ctx, s, t)
+	}
+	w := out.Workgroup
+	found := resource{id: aws.ToString(w.WorkgroupName), arn: aws.ToString(w.WorkgroupArn), status: string(w.Status)}
+	if w.Endpoint != nil {
+		found.host, found.port = aws.ToString(w.Endpoint.Address), int(aws.ToInt32(w.Endpoint.Port))
+	}
+	return found, nil
+}
+
+// customDomain finds the cluster or workgroup whose custom domain a host is. Where nobody may ask, or nobody knows, the
+// guess and its warning stay: the login shows whether it was right.
+func (l *Logins) customDomain(ctx context.Context, s *session.Session, t *airhook.Target) {
+	if !t.GuessedID() || !strings.Contains(t.Host, ".") { // a domain of one's own has a dot: localhost is a tunnel
+		return
+	}
+	ask := clusterOfDomain
+	if t.Method == airhook.MethodRedshiftServerless {
+		ask = workgroupOfDomain
+	}
+	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
+	defer cancel()
+	found, err := l.seen.get(ctx, lookupKey("domain "+t.Method, s, *t, t.SignHost), lookupLife, func(ctx context.Context) (resource, error) { return ask(ctx, s, *t) })
+	if err != nil || found.id == "" {
+		return
+	}
+	*t = t.Identified(found.id)
+}
+
+func clusterOfDomain(ctx context.Context, s *session.Session, t airhook.Target) (resource, error) {
+	out, err := redshiftClient(s, t).DescribeCustomDomainAssociations(ctx, &redshift.DescribeCustomDomainAssociationsInput{CustomDomainName: &t.SignHost})
+	if err != nil {
+		return resource{}, err
+	}
+	for _, certificate := range out.Associations {
+		for _, a := range certificate.CertificateAssociations {
+			if strings.EqualFold(aws.ToString(a.CustomDomainName), t.SignHost) {
+				return resource{id: aws.ToString(a.ClusterIdentifier)}, nil
+			}
+		}
+	}
+	return resource{}, nil
+}
+
+func workgroupOfDomain(ctx context.Context, s *session.Session, t airhook.Target) (resource, error) {
+	out, err := serverlessClient(s, t).ListCustomDomainAssociations(ctx, &redshiftserverless.ListCustomDomainAssociationsInput{CustomDomainName: &t.SignHost})
+	if err != nil {
+		return resource{}, err
+	}
+	for _, a := range out.Associations {
+		if strings.EqualFold(aws.ToString(a.CustomDomainName), t.SignHost) {
+			return resource{id: aws.ToString(a.WorkgroupName)}, nil
+		}
+	}
+	return resource{}, nil
+}
