@@ -129,6 +129,51 @@ func TestASessionOfRedshiftEndsOnlyWhenItChanged(t *testing.T) {
 	}
 }
 
+// What PostgreSQL's table of tests leaves behind, as far as it has words in Redshift or in what stands for it here.
+func TestNothingLeaksToTheNextCallerOnRedshift(t *testing.T) {
+	t.Parallel()
+	client := redshift(t)
+	for name, sql := range map[string]string{
+		"set":               "SET query_group TO 'mine'",
+		"set in a comment":  "/* SELECT */ SET query_group TO 'mine'",
+		"set_config":        "SELECT set_config('work_mem', '123MB', false)",
+		"quoted set_config": `SELECT "set_config"('work_mem', '123MB', false)`,
+		"temporary table":   "CREATE TEMP TABLE left_over AS SELECT 1 AS i",
+		"select into temp":  "SELECT 1 AS i INTO TEMPORARY left_over",
+		"in pg_temp":        "CREATE TABLE pg_temp.left_over AS SELECT 1 AS i",
+		"listen":            "LISTEN left_over",
+		"prepared":          "PREPARE left_over AS SELECT 1",
+		"session lock":      "SELECT pg_advisory_lock(1)",
+		"tried lock":        "SELECT pg_catalog.pg_try_advisory_lock_shared(1)",
+		"role":              "SET ROLE pg_monitor",
+		"authorization":     "SET SESSION AUTHORIZATION pg_monitor",
+		"cursor":            "DECLARE left_over CURSOR WITH HOLD FOR SELECT 1",
+		"open transaction":  "BEGIN; SELECT txid_current()",
+		"failed statement":  "SET work_mem = '123MB'; SELECT 1/0",
+		"failed in between": "BEGIN; SET work_mem = '123MB'; SELECT 1/0",
+		"procedure":         "CALL sets()",
+		"block":             "DO $$ BEGIN SET work_mem = '123MB'; END $$",
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, next := hook.New(client, airhooktest.ID), hook.New(client, airhooktest.ID)
+			mustRun(t, h, "CREATE OR REPLACE PROCEDURE sets() LANGUAGE plpgsql AS $$ BEGIN SET work_mem = '123MB'; END $$")
+			ctx := t.Context()
+			for verb, run := range map[string]func() error{
+				"Run":            func() error { return h.Run(ctx, sql) },
+				"Run autocommit": func() error { return h.With(hook.Options{Autocommit: true}).Run(ctx, sql) },
+				"Exec":           func() error { return h.Exec(ctx, sql) },
+				"GetRecords":     func() error { _, err := h.GetRecords(ctx, sql); return err },
+				"Session":        func() error { return h.Session(ctx, func(s *hook.Session) error { return s.Exec(ctx, sql) }) },
+			} {
+				_ = run() // some fail; what they leave is looked at
+				if left := one(t, next, leftovers["redshift"]); left != "" {
+					t.Errorf("after %s(%q) the next caller finds %q", verb, sql, left)
+				}
+			}
+		})
+	}
+}
+
 // wantSQL turns the failure of a statement into none, and anything else into one.
 func wantSQL(err error) error {
 	if errors.Is(err, airhook.ErrSQL) {

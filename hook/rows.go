@@ -16,6 +16,21 @@ func (h *Hook) GetRecords(ctx context.Context, sql string, args ...any) ([][]any
 		return nil, err
 	}
 	defer rows.Close()
+	return h.records(ctx, rows)
+}
+
+// GetFirst returns the first row of a query, nil when there is none. The statement runs to its end, as in Airflow, so
+// that INSERT … RETURNING does all of its work; a query of many rows wants a LIMIT.
+func (h *Hook) GetFirst(ctx context.Context, sql string, args ...any) ([]any, error) {
+	rows, err := h.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	return h.first(ctx, rows)
+}
+
+func (h *Hook) records(ctx context.Context, rows pgx.Rows) ([][]any, error) {
 	var records [][]any
 	if len(rows.FieldDescriptions()) > 0 {
 		records = [][]any{}
@@ -33,15 +48,7 @@ func (h *Hook) GetRecords(ctx context.Context, sql string, args ...any) ([][]any
 	return records, nil
 }
 
-// GetFirst returns the first row of a query, nil when there is none. The statement runs to its end, as in Airflow, so
-// that INSERT … RETURNING does all of its work; a query of many rows wants a LIMIT.
-func (h *Hook) GetFirst(ctx context.Context, sql string, args ...any) ([]any, error) {
-	rows, err := h.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var first []any
+func (h *Hook) first(ctx context.Context, rows pgx.Rows) (first []any, err error) {
 	if rows.Next() {
 		if first, err = rows.Values(); err != nil {
 			return nil, h.fail(ctx, err)
@@ -56,32 +63,53 @@ func (h *Hook) GetFirst(ctx context.Context, sql string, args ...any) ([]any, er
 }
 
 // Query runs one statement with its parameters and returns its rows as they arrive; only the current one is in memory.
-// Close them: that gives the session back. Closing before the last row cancels a query that only reads. What may write,
-// by a function that is none of the server's own too, does first what it has to do; to end that, cancel the context.
-// A view that writes looks like a table: cancelled, it writes nothing.
+// Close them: that gives the session back, and Client.Close waits for it. Closing before the last row cancels a query that
+// only reads. What may write, by a function that is none of the server's own too, does first what it has to do; to end
+// that, cancel the context. A view that writes looks like a table: cancelled, it writes nothing.
 func (h *Hook) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	s, err := h.openFor(ctx, sql)
 	if err != nil {
 		return nil, err
 	}
-	running, cancel := context.WithCancel(ctx)
-	r := &rows{s: s, sql: sql, cancel: cancel, fail: func(err error) error { return h.fail(ctx, err) }}
-	r.Rows, err = s.conn.Conn().Query(running, sql, slices.Concat(s.mode, args)...)
+	r, err := s.query(ctx, sql, args, func(err error) error {
+		if err == nil && !s.pg().IsClosed() {
+			err = h.leftOpen(s)
+		}
+		s.endTransaction()
+		s.close()
+		return err
+	})
 	if err != nil {
-		r.Rows.Close()
-		r.end()
-		return nil, h.fail(ctx, err)
+		return nil, err
 	}
 	return r, nil
 }
 
-// rows gives its session back at the end, and its errors are the hook's.
+// query starts a statement. done runs once, when nothing is left of it, gets its error and may add one.
+func (s *session) query(ctx context.Context, sql string, args []any, done func(error) error) (*rows, error) {
+	running, cancel := context.WithCancel(ctx)
+	r := &rows{s: s, sql: sql, cancel: cancel, fail: func(err error) error { return s.hook.fail(ctx, err) }, done: done}
+	r.inside = s.pg().TxStatus() != 'I'
+	var err error
+	r.Rows, err = s.conn.Conn().Query(running, sql, slices.Concat(s.mode, args)...)
+	if err != nil {
+		err = s.hook.fail(ctx, err) // before done, which may end ctx
+		r.Rows.Close()
+		r.end()
+		return nil, err
+	}
+	return r, nil
+}
+
+// rows does what is to be done at the end, and its errors are the hook's.
 type rows struct {
 	pgx.Rows
 	s      *session
 	sql    string
+	inside bool               // of a transaction of a pinned session, which a cancel would abort
 	cancel context.CancelFunc // ends the statement
 	fail   func(error) error
+	done   func(error) error
 
 	ended, stopped bool
 	err            error
@@ -96,7 +124,7 @@ func (r *rows) Next() bool {
 }
 
 func (r *rows) Close() {
-	if !r.ended && r.s.dialect.onlyReads(r.sql) {
+	if !r.ended && !r.inside && r.s.dialect.onlyReads(r.sql) {
 		r.stopped = true
 		r.cancel()
 	}
@@ -121,11 +149,8 @@ func (r *rows) end() {
 		r.err = r.fail(r.Rows.Err())
 	}
 	r.s.saw(r.sql, r.err)
+	r.s.stopped = r.s.stopped || r.stopped
 	r.s.touched = r.s.touched || r.stopped
-	if r.err == nil && !r.s.pg().IsClosed() {
-		r.err = r.s.hook.leftOpen(r.s)
-	}
-	r.s.endTransaction()
-	r.s.close()
+	r.err = r.done(r.err)
 	r.cancel()
 }

@@ -15,9 +15,9 @@ import (
 // statement that commits by itself ends that transaction, and the next one starts another. With Options.Autocommit
 // there is no transaction but the statements' own. A list of blank texts is ErrInvalid. Rows are dropped.
 func (h *Hook) Run(ctx context.Context, statements ...string) error {
-	statements = slices.DeleteFunc(slices.Clone(statements), func(s string) bool { return strings.Trim(s, blanks) == "" })
-	if len(statements) == 0 {
-		return h.invalid("list of SQL statements is empty")
+	statements, err := h.statements(statements)
+	if err != nil {
+		return err
 	}
 	s, err := h.open(ctx)
 	if err != nil {
@@ -25,15 +25,33 @@ func (h *Hook) Run(ctx context.Context, statements ...string) error {
 	}
 	defer s.close()
 	defer s.endTransaction()
+	return h.fail(ctx, s.runAll(ctx, statements))
+}
+
+// statements leaves the blank ones out.
+func (h *Hook) statements(all []string) ([]string, error) {
+	some := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return strings.Trim(s, blanks) == "" })
+	if len(some) == 0 {
+		return nil, h.invalid("list of SQL statements is empty")
+	}
+	return some, nil
+}
+
+// runAll runs the texts of one Run. In a pinned session it commits what it began, and nothing else.
+func (s *session) runAll(ctx context.Context, statements []string) error {
+	s.began = false
 	for i, sql := range statements {
 		if err := s.run(ctx, sql); err != nil {
 			if len(statements) > 1 {
 				err = fmt.Errorf("statement %d of %d: %w", i+1, len(statements), err)
 			}
-			return h.fail(ctx, err)
+			return err
 		}
 	}
-	return h.fail(ctx, s.commit(ctx))
+	if s.pinned && !s.began {
+		return nil
+	}
+	return s.commit(ctx)
 }
 
 // run runs one text of Run, in a transaction unless autocommit is on.
@@ -45,6 +63,7 @@ func (s *session) run(ctx context.Context, sql string) error {
 		if err := s.simple(ctx, "BEGIN"); err != nil {
 			return err
 		}
+		s.began = true
 	}
 	return s.simple(ctx, sql)
 }
@@ -75,22 +94,25 @@ func (h *Hook) Exec(ctx context.Context, sql string, args ...any) error {
 	}
 	defer s.close()
 	defer s.endTransaction()
-	if len(args) == 0 {
-		err = s.simple(ctx, sql)
-	} else {
-		_, err = s.conn.Exec(ctx, sql, slices.Concat(s.mode, args)...)
-		s.saw(sql, err)
-	}
-	if err != nil {
+	if err := s.exec(ctx, sql, args); err != nil {
 		return h.fail(ctx, err)
 	}
 	return h.leftOpen(s)
 }
 
+func (s *session) exec(ctx context.Context, sql string, args []any) error {
+	if len(args) == 0 {
+		return s.simple(ctx, sql)
+	}
+	_, err := s.conn.Exec(ctx, sql, slices.Concat(s.mode, args)...)
+	s.saw(sql, err)
+	return err
+}
+
 // openFor opens a session for one statement, after a look at it.
 func (h *Hook) openFor(ctx context.Context, sql string) (*session, error) {
-	if strings.Trim(sql, blanks) == "" {
-		return nil, h.invalid("list of SQL statements is empty")
+	if _, err := h.statements([]string{sql}); err != nil {
+		return nil, err
 	}
 	s, err := h.open(ctx)
 	if err != nil {

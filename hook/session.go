@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,12 +13,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/internal/fresh"
 	"github.com/airhook-go/airhook/internal/notice"
 )
 
 const endWait = 5 * time.Second // for a rollback that the caller's context no longer waits for
 
-// session is one session of the pool, for the length of one call.
+// session is one session of the pool, for the length of one call, or of Hook.Session.
 type session struct {
 	conn    *pgxpool.Conn
 	hook    *Hook
@@ -28,6 +28,9 @@ type session struct {
 	mode    []any     // how pgx runs statements with results
 	pending []setting // what the open transaction has set
 	touched bool      // its state may differ from a fresh session's
+	stopped bool      // a statement was cancelled, and the cancel may arrive late
+	pinned  bool      // what it sets and opens outlives the call, and ends with it
+	began   bool      // Run has begun a transaction of its own
 }
 
 func (h *Hook) open(ctx context.Context) (*session, error) {
@@ -35,11 +38,7 @@ func (h *Hook) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, h.fail(ctx, err)
 	}
-	conn, err := h.client.Acquire(ctx, h.id)
-	if err != nil {
-		return nil, h.fail(ctx, err)
-	}
-	s := &session{conn: conn, hook: h, target: t}
+	s := &session{hook: h, target: t}
 	if t.Engine == airhook.Redshift {
 		s.dialect.backslash = true
 	} else {
@@ -48,12 +47,29 @@ func (h *Hook) open(ctx context.Context) (*session, error) {
 		// somebody else fails. One more round trip is cheaper than that.
 		s.mode = []any{pgx.QueryExecModeDescribeExec}
 	}
+	if err := s.take(ctx); err != nil {
+		return nil, h.fail(ctx, err)
+	}
 	notice.Hear(s.pg(), h.notice)
 	if err := s.restore(ctx); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// take takes a session of the pool. One that users without a hook had, who may leave anything in it, becomes a fresh one
+// first, or another takes its place.
+func (s *session) take(ctx context.Context) (err error) {
+	for {
+		if s.conn, err = s.hook.client.Acquire(ctx, s.hook.id); err != nil || fresh.Is(s.pg()) {
+			return err
+		}
+		if s.renew(ctx); !s.pg().IsClosed() {
+			return nil
+		}
+		s.conn.Release()
+	}
 }
 
 func (s *session) pg() *pgconn.PgConn { return s.conn.Conn().PgConn() }
@@ -64,11 +80,17 @@ func (s *session) close() {
 	if s.touched && !s.pg().IsClosed() {
 		ctx, cancel := context.WithTimeout(context.Background(), endWait)
 		defer cancel()
-		if s.target.Engine == airhook.Redshift || s.reset(ctx) != nil { // Redshift has no DISCARD
-			_ = s.conn.Conn().Close(ctx)
-		}
+		s.renew(ctx)
 	}
+	fresh.Leave(s.pg())
 	s.conn.Release()
+}
+
+// renew makes a session a fresh one, or ends it.
+func (s *session) renew(ctx context.Context) {
+	if s.target.Engine == airhook.Redshift || s.reset(ctx) != nil { // Redshift has no DISCARD
+		_ = s.conn.Conn().Close(ctx)
+	}
 }
 
 // reset makes a session of PostgreSQL a fresh one, in one round trip. Servers older than the minor releases of November
@@ -76,7 +98,7 @@ func (s *session) close() {
 // ROLE brings it back.
 func (s *session) reset(ctx context.Context) error {
 	p := s.pg().StartPipeline(ctx)
-	for _, sql := range slices.Concat([]string{"DISCARD ALL", "RESET ROLE"}, s.target.Session) {
+	for _, sql := range []string{"DISCARD ALL", "RESET ROLE"} {
 		p.SendQueryParams(sql, nil, nil, nil, nil)
 		p.SendPipelineSync() // each is a transaction by itself: DISCARD ALL runs in no other's
 	}
@@ -86,6 +108,9 @@ func (s *session) reset(ctx context.Context) error {
 	over, cancel := context.WithCancel(ctx)
 	cancel()
 	_ = s.conn.Conn().DeallocateAll(over)
+	for unheard := error(nil); unheard == nil; { // notifications that came and nobody took; pgx keeps them for the next who waits
+		_, unheard = s.conn.Conn().WaitForNotification(over)
+	}
 	return err
 }
 
@@ -103,16 +128,29 @@ func (s *session) endTransaction() {
 
 // simple runs SQL text as it stands, by the simple protocol, and drops its rows.
 func (s *session) simple(ctx context.Context, sql string) error {
+	failed := s.pg().TxStatus() == 'E'
 	err := s.pg().Exec(ctx, sql).Close()
 	s.saw(sql, err)
+	if err == nil && failed && s.dialect.commits(sql) { // the server answers ROLLBACK, and that is no error to it
+		return s.hook.invalid("the transaction had failed: it is rolled back")
+	}
 	return err
+}
+
+// commits reports whether a text begins with COMMIT or its other name.
+func (d dialect) commits(sql string) bool {
+	for first := range d.words(sql) {
+		return first == "commit" || first == "end"
+	}
+	return false
 }
 
 // saw learns from a text that has run, maybe to its middle only, what it left in the session. A cancel that arrives late
 // would hit the next caller's statement: PostgreSQL's reset takes the blow, on Redshift the session ends.
 func (s *session) saw(sql string, err error) {
-	s.touched = s.touched || cancelled(err) || s.dialect.touches(sql)
-	if err == nil && !s.pg().IsClosed() {
+	s.stopped = s.stopped || cancelled(err)
+	s.touched = s.touched || s.stopped || s.dialect.touches(sql)
+	if err == nil && !s.pinned && !s.pg().IsClosed() {
 		s.note(sql)
 	}
 }

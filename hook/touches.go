@@ -36,6 +36,7 @@ func (d dialect) temporary(sql string) bool {
 		}
 		switch {
 		case text == "temp", text == "temporary", text == "pg_temp", text == "set_config", text == "setseed",
+			strings.HasPrefix(text, "pg_advisory_"), strings.HasPrefix(text, "pg_try_advisory_"), // a server in Redshift's place may have locks of sessions
 			before == "#" && kind == word: // CREATE TABLE #name is temporary
 			return true
 		}
