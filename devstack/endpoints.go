@@ -28,7 +28,7 @@ type endpoints struct {
 
 // openAccount opens the AWS endpoints, which know the instances' ports.
 func (s *Stack) openAccount(ctx context.Context) error {
-	o := cloud.Options{AccountID: accountID, Region: region, Logger: s.logger, Changed: s.changed}
+	o := cloud.Options{AccountID: accountID, Region: region, Logger: s.logger, Changed: s.changed, Issued: s.issued}
 	for _, in := range s.instances {
 		port := in.gateway.Port()
 		switch in.kind {

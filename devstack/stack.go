@@ -27,6 +27,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Progress hears what is being done, for people; nil is silent.
 	Progress func(text string)
+	// Issued hears the secrets of the account, as [cloud.Options] says; nil is nobody.
+	Issued func(secret string)
 }
 
 // Stack is a running dev stack. Close it when done.
@@ -35,6 +37,7 @@ type Stack struct {
 	logger    *slog.Logger
 	log       *os.File
 	progress  func(string)
+	issued    func(string)
 	programs  postgres.Programs
 	authority *gateway.Authority
 	instances []*instance
@@ -61,7 +64,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stack{folder: f, logger: o.Logger, progress: o.Progress, status: empty(dir)}
+	s := &Stack{folder: f, logger: o.Logger, progress: o.Progress, issued: o.Issued, status: empty(dir)}
 	s.close = sync.OnceValue(s.stop)
 	if s.progress == nil {
 		s.progress = func(string) {}

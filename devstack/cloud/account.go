@@ -20,6 +20,10 @@ type Options struct {
 	Workgroups        []Workgroup
 	// Changed is called when users or roles have changed, before whoever changed them hears of it; nil is nobody.
 	Changed func() error
+	// Issued hears every secret that the account gives out or lets somebody in with: keys, session tokens, temporary
+	// passwords, login tokens. It is for those who look whether one of them shows; nil is nobody. It is called in the middle
+	// of a call and must not call the account.
+	Issued func(secret string)
 	// Logger hears what was asked and why something was refused; nil is silent.
 	Logger *slog.Logger
 }
@@ -81,6 +85,9 @@ func New(o Options) (*Account, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Issued == nil {
+		o.Issued = func(string) {}
 	}
 	if o.Changed == nil {
 		o.Changed = func() error { return nil }
@@ -163,6 +170,7 @@ func (a *Account) count(action string) {
 func (a *Account) CheckToken(host string, port int, region, instanceID, user, token string) error {
 	const action = "rds-db:connect"
 	a.count(action)
+	a.o.Issued(token)
 	result, err := a.verifier.VerifyToken(token, sigv4.Endpoint{Host: host, Port: port, Region: region, User: user})
 	if err != nil {
 		return err

@@ -66,6 +66,7 @@ func (a *Account) issue(l login, p password, lifetime time.Duration) (plain stri
 	now := a.clock()
 	a.forget(now)
 	plain, p.expires = random(48), now.Add(lifetime)
+	a.o.Issued(plain)
 	p.hash = sha256.Sum256([]byte(plain))
 	a.passwords[l] = append(a.passwords[l], p)
 	return plain, p.expires

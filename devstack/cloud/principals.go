@@ -103,6 +103,10 @@ func (a *Account) open(s session) (Principal, time.Time) {
 // hold makes the keys good. The caller holds the lock.
 func (a *Account) hold(p Principal, who holder) {
 	who.arn = p.ARN
+	a.o.Issued(p.SecretAccessKey)
+	if p.SessionToken != "" {
+		a.o.Issued(p.SessionToken)
+	}
 	who.key = sigv4.Key{AccessKeyID: p.AccessKeyID, SecretAccessKey: p.SecretAccessKey, SessionToken: p.SessionToken, Expires: who.expires}
 	a.keys[p.AccessKeyID] = who
 }

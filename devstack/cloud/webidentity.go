@@ -46,6 +46,7 @@ func (a *Account) WebIdentityToken(subject string, life time.Duration) (string, 
 	if err != nil {
 		return "", fmt.Errorf("sign a web identity token: %w", err)
 	}
+	a.o.Issued(text)
 	return text, nil
 }
 

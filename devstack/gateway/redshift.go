@@ -3,8 +3,8 @@ package gateway
 import (
 	"bytes"
 	"encoding/binary"
-	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -38,9 +38,6 @@ var settings = map[string]string{
 
 const prefix = "redshift."
 
-// ofSettings finds the name of a setting where SET, SHOW and RESET have it.
-var ofSettings = regexp.MustCompile(`(?i)^\s*(?:set\s+(?:session\s+|local\s+)?|show\s+|reset\s+)([a-z_]+)`)
-
 // asRedshift lets SET, SHOW and RESET find Redshift's own settings, and answers SHOW server_version, a setting that
 // PostgreSQL does not let anybody change.
 func asRedshift(frame []byte) []byte {
@@ -67,15 +64,60 @@ func asRedshift(frame []byte) []byte {
 }
 
 func statement(sql string) string {
-	if strings.EqualFold(strings.Join(strings.Fields(strings.TrimRight(sql, "; \t\r\n")), " "), "show server_version") {
+	verb, from, to := setting(sql)
+	name := strings.ToLower(sql[from:to])
+	if rest := strings.TrimRight(sql[to:], "; \t\r\n"); verb == "show" && name == "server_version" && gap(rest) == len(rest) {
 		return "SELECT '" + RedshiftServer + "'::text AS server_version"
 	}
-	at := ofSettings.FindStringSubmatchIndex(sql)
-	if at == nil {
+	if _, own := settings[name]; !own {
 		return sql
 	}
-	if _, own := settings[strings.ToLower(sql[at[2]:at[3]])]; !own {
-		return sql
+	return sql[:from] + prefix + sql[from:]
+}
+
+// setting finds the verb and the name where SET, SHOW and RESET have them, behind comments too.
+func setting(sql string) (verb string, from, to int) {
+	next := func() string {
+		from = to + gap(sql[to:])
+		to = len(sql) - len(strings.TrimLeftFunc(sql[from:], func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }))
+		return strings.ToLower(sql[from:to])
 	}
-	return sql[:at[2]] + prefix + sql[at[2]:]
+	switch verb = next(); verb {
+	case "set":
+		if scope := next(); scope == "session" || scope == "local" {
+			next()
+		}
+	case "show", "reset":
+		next()
+	default:
+		return "", 0, 0
+	}
+	return verb, from, to
+}
+
+// gap measures the white space and comments that sql begins with. Comments nest (PostgreSQL manual, 4.1.5 Comments).
+func gap(sql string) int {
+	n := 0
+	for depth := 0; n < len(sql); {
+		rest := sql[n:]
+		switch {
+		case strings.HasPrefix(rest, "/*"):
+			depth++
+			n += 2
+		case depth > 0 && strings.HasPrefix(rest, "*/"):
+			depth--
+			n += 2
+		case depth > 0 || strings.IndexByte(" \t\r\n\f\v", rest[0]) >= 0:
+			n++
+		case strings.HasPrefix(rest, "--"):
+			end := strings.IndexAny(rest, "\r\n")
+			if end < 0 {
+				return len(sql)
+			}
+			n += end
+		default:
+			return n
+		}
+	}
+	return n
 }

@@ -45,14 +45,19 @@ func TestRedshiftShowsItsVersionAndSettings(t *testing.T) {
 	conn := mustDial(t, open(t, gateway.Redshift), login{user: "etl", password: "etl-password", params: map[string]string{"query_group": "startup"}})
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeExec, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeCacheStatement} {
 		for sql, want := range map[string]string{
-			"SHOW server_version":                     gateway.RedshiftServer,
-			" show\n  Server_Version ; ":              gateway.RedshiftServer,
-			"SHOW query_group":                        "startup",
-			"show enable_result_cache_for_session":    "on",
-			"SHOW wlm_query_slot_count;":              "1",
-			"SELECT 'SHOW query_group'":               "SHOW query_group",
-			"SHOW standard_conforming_strings":        "off",
-			"SELECT ' x' || $$SET query_group TO 1$$": " xSET query_group TO 1",
+			"SHOW server_version":                              gateway.RedshiftServer,
+			" show\n  Server_Version ; ":                       gateway.RedshiftServer,
+			"SHOW query_group":                                 "startup",
+			"/* x */ SHOW query_group":                         "startup",
+			"-- For ETL\n\n SHOW /* of */ query_group":         "startup",
+			"/* /* ** / */ -- x\n*/--\nSHOW query_group -- it": "startup",
+			"-- For ETL\r\n/**/show server_version":            gateway.RedshiftServer,
+			"SELECT '/*' -- */ SHOW query_group":               "/*",
+			"show enable_result_cache_for_session":             "on",
+			"SHOW wlm_query_slot_count;":                       "1",
+			"SELECT 'SHOW query_group'":                        "SHOW query_group",
+			"SHOW standard_conforming_strings":                 "off",
+			"SELECT ' x' || $$SET query_group TO 1$$":          " xSET query_group TO 1",
 		} {
 			var got string
 			if err := conn.QueryRow(t.Context(), sql, mode).Scan(&got); err != nil || got != want {
@@ -60,13 +65,13 @@ func TestRedshiftShowsItsVersionAndSettings(t *testing.T) {
 			}
 		}
 	}
-	for _, sql := range []string{"SET query_group TO 'etl_jobs'", "SET SESSION enable_result_cache_for_session TO off", "SET readonly=1"} {
+	for _, sql := range []string{"SET query_group TO 'other'", "SET SESSION enable_result_cache_for_session TO off", "SET readonly=1", "-- For ETL\nSET query_group TO etl_jobs"} {
 		if err := conn.PgConn().Exec(t.Context(), sql).Close(); err != nil {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
 	got := []string{text(t, conn, "SHOW query_group"), text(t, conn, "SHOW enable_result_cache_for_session")}
-	if _, err := conn.Exec(t.Context(), "RESET query_group"); err != nil {
+	if _, err := conn.Exec(t.Context(), "/* back */RESET query_group"); err != nil {
 		t.Error(err)
 	}
 	got = append(got, text(t, conn, "SHOW query_group"))
