@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -32,6 +33,7 @@ var (
 	stack  *devstack.Stack
 	status devstack.Status
 	binary string // airhook
+	homes  string // the folders that clients write to, kept until the end
 )
 
 func TestMain(m *testing.M) {
@@ -55,12 +57,23 @@ func run(m *testing.M) (code int, err error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("build airhook: %w: %s", err, out)
 	}
-	if stack, err = devstack.Start(context.Background(), devstack.Options{Dir: filepath.Join(dir, "dev")}); err != nil {
+	homes = filepath.Join(dir, "homes")
+	if err := os.Mkdir(homes, 0o700); err != nil {
+		return 1, err
+	}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = log.Close() }()
+	o := devstack.Options{Dir: filepath.Join(dir, "dev"), Issued: issued.add, Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	if stack, err = devstack.Start(context.Background(), o); err != nil {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, stack.Close()) }()
 	status = stack.Status()
-	return m.Run(), nil
+	code = m.Run()
+	return code, issued.found(log.Name(), homes)
 }
 
 // instance is the first one of a kind.
@@ -78,7 +91,8 @@ func instance(t *testing.T, kind string) devstack.Instance {
 // environment is what a user's shell has after `eval "$(airhook dev env)"`, and more.
 func environment(t *testing.T, more ...string) []string {
 	t.Helper()
-	env := []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}
+	home := newHome(t)
+	env := []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}
 	return append(append(env, stack.Env()...), more...)
 }
 
@@ -96,6 +110,7 @@ func airhook(t *testing.T, env []string, args ...string) (stdout, stderr string,
 	var out, errs bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, &out, &errs
 	err := cmd.Run()
+	issued.printed(args, out.Bytes(), errs.Bytes())
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("airhook %s: %v", strings.Join(args, " "), err)
