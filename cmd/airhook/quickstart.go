@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +19,7 @@ import (
 	"github.com/airhook-go/airhook/defaults"
 	"github.com/airhook-go/airhook/devstack"
 	"github.com/airhook-go/airhook/hook"
+	"github.com/airhook-go/airhook/internal/files"
 )
 
 func newQuickstart(a *app) *cobra.Command {
@@ -45,6 +51,7 @@ type tour struct {
 	*app
 	base, home, dev string // home and dev lie in base
 	keep, fresh     bool   // fresh: base did not exist, and goes when a quickstart that was to be kept fails
+	above           int    // how many folders above a kept base were made for it
 	pgBin           string
 	out             io.Writer // the story; nobody's with -o json
 	clean           []string  // the environment, without what is the user's
@@ -67,6 +74,9 @@ func (a *app) quickstart(ctx context.Context, keep bool, pgBin string) (err erro
 	t := &tour{app: a, keep: keep, pgBin: pgBin, out: a.stdout}
 	if a.flags.output == "json" {
 		t.out = io.Discard
+	}
+	if home, err := a.home(); err == nil && keep {
+		t.above = files.Missing(home)
 	}
 	if err := t.places(); err != nil {
 		return err
@@ -113,7 +123,9 @@ func (t *tour) cleanUp(failed bool) error {
 	if t.keep && (!failed || !t.fresh || inUse(t.dev)) {
 		return err
 	}
-	return errors.Join(err, os.RemoveAll(t.base))
+	err = errors.Join(err, os.RemoveAll(t.base))
+	files.RemoveEmpty(t.base, t.above)
+	return err
 }
 
 // close ends what runs in this process.
@@ -166,7 +178,7 @@ func (t *tour) startStack(ctx context.Context) error {
 
 func (t *tour) addConnections(ctx context.Context) error {
 	t.title("2. Named connections, with the extras that Airflow's documentation prints")
-	isolate(t.home, t.dev)
+	isolate(t.home, t.stack.Status())
 	t.clean = os.Environ()
 	if err := t.store(ctx, t.stack.Status()); err != nil {
 		return err
@@ -239,14 +251,64 @@ func (t *tour) outliveToken(ctx context.Context) error {
 	return nil
 }
 
-func (t *tour) meetRefusal(ctx context.Context) error {
-	const action = "redshift:GetClusterCredentials"
-	t.title("6. A login that is refused says why, and what would allow it")
-	admin := t.stack.Status().AWS.Principals[0]
-	t.say("   (%s may no longer %s)", admin.Name, action)
-	t.stack.Account().Deny(admin.Name, action)
-	defer t.stack.Account().Allow(admin.Name, action)
-	return t.command(ctx, exits["access_denied"], "sql", "redshift_iam", "SELECT 1")
+// meetRefusal has somebody refused who may do nothing, attaches the policy that airhook prints, and has them let in.
+func (t *tour) meetRefusal(ctx context.Context) (err error) {
+	const id, query = "redshift_newcomer", "SELECT current_user"
+	t.title("6. A policy is missing: refused, the printed policy attached, let in")
+	s := t.stack.Status()
+	newcomer, err := t.stack.Account().PutUser("newcomer", nil)
+	if err != nil {
+		return err
+	}
+	conns, err := tourMade(s, []tourConnection{
+		tourIdentity(s, "newcomer", newcomer),
+		{id, "postgres", "my-redshift-cluster", "app", "", `{"iam": true, "redshift": true, "aws_conn_id": "newcomer"}`},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = joined(err, t.forget(context.WithoutCancel(ctx), conns)) }()
+	if err := t.put(ctx, conns); err != nil {
+		return err
+	}
+	t.say("   (newcomer is a new user of the account, without any policy; %s signs with its keys)", id)
+	if err := t.command(ctx, exits["access_denied"], "sql", id, query); err != nil {
+		return err
+	}
+	policy, err := t.permissions(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := t.command(ctx, 0, "dev", "principal", "newcomer", "--policy", policy); err != nil {
+		return err
+	}
+	return t.command(ctx, 0, "sql", id, query)
+}
+
+// permissions puts the policy that airhook prints for a connection into a file.
+func (t *tour) permissions(ctx context.Context, id string) (file string, err error) {
+	file = filepath.Join(t.base, "policy.json")
+	t.say("   $ airhook policy %s -o json | jq .permissions > %s", id, shellQuote(file))
+	var said, problems bytes.Buffer
+	if code := run(ctx, []string{"policy", id, "-o", "json"}, t.clean, strings.NewReader(""), &said, &problems); code != 0 {
+		return "", cmp.Or(ctx.Err(), fmt.Errorf("airhook policy %s: exit %d: %s", id, code, strings.TrimSpace(problems.String())))
+	}
+	var printed struct{ Permissions json.RawMessage }
+	if err := json.Unmarshal(said.Bytes(), &printed); err != nil {
+		return "", err
+	}
+	return file, os.WriteFile(file, printed.Permissions, 0o600)
+}
+
+// forget takes connections away again.
+func (t *tour) forget(ctx context.Context, conns []airhook.Connection) error {
+	var errs []error
+	for _, conn := range conns {
+		if err := t.opened.Client.Delete(ctx, conn.ID); !errors.Is(err, airhook.ErrNotFound) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, os.RemoveAll(filepath.Join(t.base, "policy.json")))...)
 }
 
 // sumUp asks each connection through the library, as a program would.

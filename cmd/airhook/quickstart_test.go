@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/airhook-go/airhook"
+	"github.com/airhook-go/airhook/devstack"
 )
 
 func TestQuickstartShowsEveryLoginAndLeavesNothing(t *testing.T) {
@@ -23,7 +24,8 @@ func TestQuickstartShowsEveryLoginAndLeavesNothing(t *testing.T) {
 	text := s.airhook(0, "quickstart")
 	for _, want := range []string{
 		"rds_postgres_iam: connected as app to mydb", "redshift_iam: connected as app to dev", "redshift_serverless_iam: connected as IAM:admin to dev", "redshift_default: connected as awsuser to dev",
-		"RDS refused the old token, airhook signed another", "access denied", `"Action":"redshift:GetClusterCredentials"`, "asked by: arn:aws:iam::123456789012:user/admin", "Try next",
+		"redshift_iam_credentials: connected as app to dev", "redshift_iam_role: connected as IAMR:AirhookDev to dev",
+		"RDS refused the old token, airhook signed another", "access denied", `"Action": "redshift:GetClusterCredentials"`, "asked by: arn:aws:iam::123456789012:user/newcomer", "   app\n   (1 row)", "Try next",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it does not say %q", want)
@@ -138,6 +140,61 @@ func TestQuickstartKeepsToFoldersOfItsOwn(t *testing.T) {
 	}
 }
 
+const nobody = 65534
+
+// Who may write to a folder decides which hosts its connections name.
+func TestQuickstartKeepsOutOfAnotherUsersFolder(t *testing.T) {
+	if os.Geteuid() != 0 { // nobody else can make one
+		return
+	}
+	for name, home := range map[string]string{"seen from outside": "", "followed": "quickstart"} {
+		dir := t.TempDir()
+		base := filepath.Join(dir, "quickstart")
+		plant(t, filepath.Join(base, tourMark), false)
+		if err := os.Chown(base, nobody, -1); err != nil {
+			t.Fatal(err)
+		}
+		tour := &tour{app: &app{flags: globals{home: filepath.Join(dir, home)}}, keep: true}
+		if err := tour.keptPlaces(); name == "followed" && tour.base == base || name != "followed" && !errors.Is(err, airhook.ErrInvalid) {
+			t.Errorf("%s: %v, it is %s", name, err, tour.base)
+		}
+	}
+}
+
+// Whoever runs a stack in a quickstart's folder would lose its files.
+func TestQuickstartRemovesNoFolderOfAStackThatRuns(t *testing.T) {
+	temp, err := os.MkdirTemp("", "airhook-test-") // the name of a socket is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(temp) })
+	base := filepath.Join(temp, tourPrefix+"1")
+	stack, err := devstack.Start(t.Context(), devstack.Options{Dir: filepath.Join(base, "dev")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stack.Close() })
+	t.Setenv("TMPDIR", temp)
+	long := time.Now().Add(-2 * tourGone)
+	if err := errors.Join(mark(base), os.Chtimes(base, long, long)); err != nil {
+		t.Fatal(err)
+	}
+	failed := &tour{app: &app{}, keep: true, fresh: true, base: base, dev: filepath.Join(base, "dev")}
+	sweepTours()
+	if err := failed.cleanUp(true); err != nil {
+		t.Error(err)
+	}
+	if status, err := devstack.Read(failed.dev); err != nil || !status.Running || !marked(base) {
+		t.Errorf("the stack runs: %v, %v; its folder is marked: %v", status.Running, err, marked(base))
+	}
+	if err := errors.Join(stack.Close(), failed.cleanUp(true)); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(base); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder that nobody uses is left: %v", err)
+	}
+}
+
 // plant makes a file or folder, and the folders above it.
 func plant(t *testing.T, path string, folder bool) {
 	t.Helper()
@@ -157,16 +214,24 @@ func TestQuickstartSweepsOldFoldersWithoutAStack(t *testing.T) {
 	t.Setenv("TMPDIR", temp)
 	long := time.Now().Add(-2 * tourGone)
 	for name, c := range map[string]struct {
-		file string
-		at   time.Time
-		want bool
+		file  string
+		at    time.Time
+		owner int
+		want  bool
 	}{
-		"old":        {tourMark, long, false},
-		"young":      {tourMark, time.Now(), true},
-		"not marked": {"letter.txt", long, true},
+		"old":            {tourMark, long, -1, false},
+		"young":          {tourMark, time.Now(), -1, true},
+		"not marked":     {"letter.txt", long, -1, true},
+		"another user's": {tourMark, long, nobody, true},
 	} {
+		if c.owner >= 0 && os.Geteuid() != 0 { // nobody else can make one
+			continue
+		}
 		base := filepath.Join(temp, tourPrefix+strings.ReplaceAll(name, " ", "-"))
 		plant(t, filepath.Join(base, c.file), false)
+		if err := os.Chown(base, c.owner, -1); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.Chtimes(base, c.at, c.at); err != nil {
 			t.Fatal(err)
 		}
@@ -200,12 +265,22 @@ func TestQuickstartKeepSaysWhichFolderItCannotUse(t *testing.T) {
 	s.clean()
 }
 
+func TestQuickstartThatCannotStartLeavesNoHome(t *testing.T) {
+	s := newShell(t)
+	s.airhook(2, "--home", filepath.Join(s.home, "share", "airhook"), "quickstart", "--keep", "--pg-bin", "/nowhere")
+	s.clean()
+	s.gone(s.home)
+}
+
 func TestQuickstartKeepStays(t *testing.T) {
 	s := newShell(t)
 	s.env = append(s.env, "AIRHOOK_DEV_DIR="+filepath.Join(s.temp, "another")) // what it says to do is not about that one
 	code, text, diag := s.run("airhook", "quickstart", "--keep")
 	if code != 0 {
 		t.Fatalf("exit %d: %s%s", code, text, diag)
+	}
+	if strings.Count(diag, "instances on PostgreSQL") != 1 || !strings.Contains(diag, "starting the stack again, in the background") {
+		t.Errorf("it tells the start of the stack twice, or not why it starts again: %q", diag)
 	}
 	_, advice, _ := strings.Cut(text, "It stays")
 	_, advice, _ = strings.Cut(advice, "Try next:\n")

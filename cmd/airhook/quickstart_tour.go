@@ -3,41 +3,57 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/defaults"
 	"github.com/airhook-go/airhook/devstack"
+	"github.com/airhook-go/airhook/devstack/cloud"
 )
 
-// tourIDs are the connections to databases: those of the documentation of Airflow's Postgres provider, and the one of
-// its Redshift guide.
-var tourIDs = []string{"rds_postgres_iam", "redshift_iam", "redshift_serverless_iam", "redshift_default"}
+// tourIDs are the connections to databases: those of the documentation of Airflow's Postgres provider, and the three ways
+// of its Redshift guide: database user, IAM credentials, IAM role.
+var tourIDs = []string{"rds_postgres_iam", "redshift_iam", "redshift_serverless_iam", "redshift_default", "redshift_iam_credentials", "redshift_iam_role"}
 
 // tourConnections are tourIDs and the AWS identities that they name, for a stack.
 func tourConnections(s devstack.Status) ([]airhook.Connection, error) {
-	admin := s.AWS.Principals[0]
-	identity, err := json.Marshal(map[string]string{"region_name": s.AWS.Region, "endpoint_url": s.AWS.EndpointURL})
-	if err != nil {
-		return nil, err
-	}
 	cluster, _ := s.Instance("my-cluster")
-	var conns []airhook.Connection
-	for _, c := range []struct {
-		id, typ, instance, login, password, extra string
-	}{
+	admin := s.AWS.Principals[0]
+	profile := ""
+	if at := slices.IndexFunc(s.AWS.Identities, func(i devstack.Identity) bool { return i.Kind == "profile" }); at >= 0 {
+		profile = s.AWS.Identities[at].Env["AWS_PROFILE"]
+	}
+	byProfile := fmt.Sprintf(`{"iam": true, "cluster_identifier": "%s", "port": %d, "region": "%s", "db_user": "%s", "database": "%s", "profile": "%s"}`,
+		cluster.ID, cluster.Port, s.AWS.Region, cluster.Users[0], cluster.Database, profile)
+	byRole := fmt.Sprintf(`{"role_arn": "%s", "region_name": "%s"}`, s.AWS.Roles[0].ARN, s.AWS.Region)
+	return tourMade(s, []tourConnection{
 		{"rds_postgres_iam", "postgres", "mydb", "app", "", `{"iam": true, "aws_conn_id": "aws_default"}`},
 		{"redshift_iam", "postgres", "my-redshift-cluster", "app", "", `{"iam": true, "redshift": true, "cluster-identifier": "my-redshift-cluster", "aws_conn_id": "my_aws_conn"}`},
 		{"redshift_serverless_iam", "postgres", "my-serverless-workgroup", "", "", `{"iam": true, "redshift-serverless": true, "workgroup-name": "my-serverless-workgroup", "aws_conn_id": "my_aws_conn"}`},
 		{"redshift_default", "redshift", cluster.ID, cluster.PasswordLogin.User, cluster.PasswordLogin.Password, ""},
-		{"aws_default", "aws", "", admin.AccessKeyID, admin.SecretAccessKey, string(identity)},
-		{"my_aws_conn", "aws", "", admin.AccessKeyID, admin.SecretAccessKey, string(identity)},
-	} {
+		{"redshift_iam_credentials", "redshift", "", "", "", byProfile},
+		{"redshift_iam_role", "redshift", cluster.ID, "", "", byRole},
+		tourIdentity(s, "aws_default", admin),
+		tourIdentity(s, "my_aws_conn", admin),
+	})
+}
+
+type tourConnection struct{ id, typ, instance, login, password, extra string }
+
+// tourIdentity is an aws connection with somebody's keys.
+func tourIdentity(s devstack.Status, id string, who cloud.Principal) tourConnection {
+	extra := fmt.Sprintf(`{"region_name": "%s", "endpoint_url": "%s"}`, s.AWS.Region, s.AWS.EndpointURL)
+	return tourConnection{id: id, typ: "aws", login: who.AccessKeyID, password: who.SecretAccessKey, extra: extra}
+}
+
+// tourMade are connections to the instances that they name.
+func tourMade(s devstack.Status, all []tourConnection) (conns []airhook.Connection, err error) {
+	for _, c := range all {
 		conn := airhook.Connection{ID: c.id, Type: c.typ, Login: c.login, Password: airhook.NewSecret(c.password)}
 		if in, found := s.Instance(c.instance); found {
 			conn.Host, conn.Port, conn.Schema = in.Endpoint, in.Port, in.Database
@@ -58,6 +74,10 @@ func (t *tour) store(ctx context.Context, s devstack.Status) error {
 	if err != nil {
 		return err
 	}
+	return t.put(ctx, conns)
+}
+
+func (t *tour) put(ctx context.Context, conns []airhook.Connection) error {
 	setup, err := defaults.Open(ctx, defaults.Options{Home: t.home})
 	if err != nil {
 		return err
@@ -70,9 +90,9 @@ func (t *tour) store(ctx context.Context, s devstack.Status) error {
 	return joined(err, setup.Close())
 }
 
-// isolate makes this process forget the user's connections, AWS identity and PostgreSQL settings. The quickstart is all
-// that it still does.
-func isolate(home, dev string) {
+// isolate makes this process forget the user's connections, AWS identity and PostgreSQL settings, and find the stack's AWS
+// files in the place of the user's. The quickstart is all that it still does.
+func isolate(home string, s devstack.Status) {
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
 		for _, prefix := range []string{"AIRFLOW", "AIRHOOK_", "AWS_", "PG", "XDG_"} {
@@ -81,8 +101,14 @@ func isolate(home, dev string) {
 			}
 		}
 	}
-	for name, value := range map[string]string{"HOME": home, "AIRHOOK_HOME": home, "AIRHOOK_DEV_DIR": dev, "AWS_EC2_METADATA_DISABLED": "true"} {
+	for name, value := range map[string]string{"HOME": home, "AIRHOOK_HOME": home} {
 		_ = os.Setenv(name, value)
+	}
+	for _, pair := range s.Env() {
+		switch name, value, _ := strings.Cut(pair, "="); name {
+		case "AIRHOOK_DEV_DIR", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED":
+			_ = os.Setenv(name, value)
+		}
 	}
 }
 
@@ -111,7 +137,8 @@ func shellLine(args []string) string {
 
 // stay starts the stack again, in a process of its own, and tells the connections where it is now.
 func (t *tour) stay(ctx context.Context) error {
-	status, err := t.detach(ctx, t.dev, t.pgBin, t.app.progress)
+	t.note("starting the stack again, in the background")
+	status, err := t.detach(ctx, t.dev, t.pgBin, func(string) {}) // the story has told how that goes
 	if err != nil {
 		return t.advise(err)
 	}
