@@ -72,11 +72,11 @@ cross: ## build for macOS and Windows too
 		echo "go build for $$os/$$arch"; $(PLAIN) GOOS=$$os GOARCH=$$arch go build $(VCS) -o /dev/null ./... || exit 1; done; done
 
 generated: ## generated files are what their generators write
-	$(PLAIN) go test -count=1 -run '^TestCLIReference$$' ./cmd/airhook
+	$(PLAIN) go test -count=1 -run '^Test(CLIReference|FromAirflowPage)$$' ./cmd/airhook
 
 golden: ## rewrite golden files, then show what changed
 	@$(PLAIN) go test $$(grep -rlE --include='*_test.go' 'flag\.Bool\("update"' . | xargs -n1 dirname | sort -u) -update
-	@git status --short -- '*testdata*' docs/cli.md; git diff --stat -- '*testdata*' docs/cli.md
+	@git status --short -- '*testdata*' 'docs/*.md'; git diff --stat -- '*testdata*' 'docs/*.md'
 
 fuzz: ## every fuzz target, 20 s each (T=FuzzParseURI: that one, one minute)
 	@grep -rhoE --include='*_test.go' '^func $(or $(T),Fuzz[A-Za-z0-9_]+)\(' . >/dev/null || { echo "there is no fuzz target $(T)"; exit 1; }
@@ -101,8 +101,8 @@ benchcmp: ## compare the last two make bench
 	@[ -f bin/bench.old.txt ] || { echo "there is one run at most: make bench, change something, make bench again"; exit 1; }
 	@$(TOOL) benchstat bin/bench.old.txt bin/bench.txt
 
-docs: ## write docs/cli.md from the commands
-	$(PLAIN) go test -count=1 -run '^TestCLIReference$$' ./cmd/airhook -update
+docs: ## write docs/cli.md from the commands, and the cells of docs/from-airflow.md from their tests
+	$(PLAIN) go test -count=1 -run '^Test(CLIReference|FromAirflowPage)$$' ./cmd/airhook -update
 
 clean: ## remove what make made here
 	rm -rf bin .venv-test .venv-airflow .jars-test
