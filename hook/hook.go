@@ -24,8 +24,8 @@ type Options struct {
 	// Autocommit makes Run leave out its transaction, so that each statement takes effect by itself: VACUUM and CREATE
 	// DATABASE run no other way.
 	Autocommit bool
-	// OnNotice gets what the server says beside the result (RAISE NOTICE, warnings), while the statement runs. nil:
-	// notices go to Logger.
+	// OnNotice gets what the server says beside the result (RAISE NOTICE, warnings), while the statement runs; it must not
+	// touch that statement's rows or session, and a panic of it ends the session. nil: notices go to Logger.
 	OnNotice func(*pgconn.Notice)
 	// Logger hears of notices, at info. It never sees SQL or parameters, which may hold secrets. nil is silent.
 	Logger *slog.Logger

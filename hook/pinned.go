@@ -55,6 +55,7 @@ func (s *Session) end() {
 	}
 	s.mu.Unlock()
 	if open != nil {
+		open.left.Store(true)
 		open.Close() // as Query says: what may write does first what it has to do
 	}
 	s.calls.Wait()
@@ -66,7 +67,7 @@ func (s *Session) begin(ctx context.Context) (_ context.Context, done func(), _ 
 	defer s.mu.Unlock()
 	switch {
 	case s.over:
-		return nil, nil, s.givenBack()
+		return nil, nil, s.hook.givenBack()
 	case s.busy:
 		return nil, nil, s.hook.invalid("the session is busy: close the rows of Query first, and make one call at a time")
 	}
@@ -74,17 +75,19 @@ func (s *Session) begin(ctx context.Context) (_ context.Context, done func(), _ 
 	s.busy, s.cancel = true, cancel
 	s.calls.Add(1)
 	return ctx, func() {
+		defer func() { // settle may hear a notice, and the caller's function panic
+			cancel()
+			s.mu.Lock()
+			s.busy, s.cancel, s.open = false, nil, nil
+			s.mu.Unlock()
+			s.calls.Done()
+		}()
 		s.s.settle()
-		cancel()
-		s.mu.Lock()
-		s.busy, s.cancel, s.open = false, nil, nil
-		s.mu.Unlock()
-		s.calls.Done()
 	}, nil
 }
 
-func (s *Session) givenBack() error {
-	return s.hook.invalid("the session has been given back: use it inside the function only")
+func (h *Hook) givenBack() error {
+	return h.invalid("the session has been given back: use it inside the function only")
 }
 
 // settle lets a cancel that arrives late hit nothing that matters.
@@ -143,7 +146,7 @@ func (s *Session) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	s.mu.Unlock()
 	if over { // meanwhile, in another goroutine
 		r.Close()
-		return nil, s.givenBack()
+		return nil, s.hook.givenBack()
 	}
 	return r, nil
 }

@@ -3,8 +3,11 @@ package hook
 import (
 	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // GetRecords returns all rows of one query, each value as the Go type that pgx has for its PostgreSQL type (pgx
@@ -90,18 +93,22 @@ func (s *session) query(ctx context.Context, sql string, args []any, done func(e
 	running, cancel := context.WithCancel(ctx)
 	r := &rows{s: s, sql: sql, cancel: cancel, fail: func(err error) error { return s.hook.fail(ctx, err) }, done: done}
 	r.inside = s.pg().TxStatus() != 'I'
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var err error
-	r.Rows, err = s.conn.Conn().Query(running, sql, slices.Concat(s.mode, args)...)
+	r.whole(func() { r.Rows, err = s.conn.Conn().Query(running, sql, slices.Concat(s.mode, args)...) })
 	if err != nil {
 		err = s.hook.fail(ctx, err) // before done, which may end ctx
 		r.Rows.Close()
 		r.end()
 		return nil, err
 	}
+	r.begun = true
 	return r, nil
 }
 
-// rows does what is to be done at the end, and its errors are the hook's.
+// rows does what is to be done at the end, and its errors are the hook's. The end of a pinned session closes rows that
+// another goroutine may still read.
 type rows struct {
 	pgx.Rows
 	s      *session
@@ -111,46 +118,132 @@ type rows struct {
 	fail   func(error) error
 	done   func(error) error
 
-	ended, stopped bool
-	err            error
+	ended   atomic.Bool
+	stopped atomic.Bool // by us, before the last row
+	left    atomic.Bool // open when the pinned session ended
+	mu      sync.Mutex  // guards Rows and what follows
+	begun   bool
+	fields  []pgconn.FieldDescription // once ended: pgx's are in the session's memory
+	err     error
 }
 
-func (r *rows) Next() bool {
-	if r.Rows.Next() {
-		return true
+func (r *rows) Next() (more bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.whole(func() { more = r.Rows.Next() }); !more {
+		r.end()
 	}
-	r.end()
-	return false
+	return more
 }
 
 func (r *rows) Close() {
-	if !r.ended && !r.inside && r.s.dialect.onlyReads(r.sql) {
-		r.stopped = true
-		r.cancel()
+	if !r.ended.Load() && !r.inside && r.s.dialect.onlyReads(r.sql) {
+		r.stopped.Store(true)
+		r.cancel() // before the lock: a Next that waits for a row has that
 	}
-	r.Rows.Close()
-	r.end()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.ended.Load() {
+		r.whole(r.Rows.Close)
+		r.end()
+	}
 }
 
 func (r *rows) Err() error {
-	if r.ended {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended.Load() {
 		return r.err
 	}
 	return r.fail(r.Rows.Err())
 }
 
-// end runs once, when no row is left to read.
+// Scan of rows that have ended is an error: the row's bytes are the session's, and somebody else's by now.
+func (r *rows) Scan(dest ...any) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended.Load() {
+		return r.over()
+	}
+	return r.Rows.Scan(dest...)
+}
+
+func (r *rows) Values() ([]any, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended.Load() {
+		return nil, r.over()
+	}
+	return r.Rows.Values()
+}
+
+func (r *rows) RawValues() [][]byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended.Load() {
+		return nil
+	}
+	return r.Rows.RawValues()
+}
+
+func (r *rows) FieldDescriptions() []pgconn.FieldDescription {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended.Load() {
+		return r.fields
+	}
+	return r.Rows.FieldDescriptions()
+}
+
+func (r *rows) CommandTag() pgconn.CommandTag {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Rows.CommandTag()
+}
+
+func (r *rows) over() error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.s.hook.invalid("the rows have ended: no row is left to read")
+}
+
+// whole runs a step of the protocol. When a function of the caller's that it calls (OnNotice, a tracer's) panics or ends
+// the goroutine, nobody can go on in the middle of a message: the session ends.
+func (r *rows) whole(step func()) {
+	through := false
+	defer func() {
+		if !through {
+			ctx, cancel := context.WithTimeout(context.Background(), endWait)
+			defer cancel()
+			_ = r.s.conn.Conn().Close(ctx)
+			if r.end(); r.err == nil {
+				r.err = r.s.hook.invalid("a function that heard it, like OnNotice, did not return: the session has ended")
+			}
+		}
+	}()
+	step()
+	through = true
+}
+
+// end runs once, when no row is left to read, under the lock.
 func (r *rows) end() {
-	if r.ended {
+	if r.ended.Swap(true) {
 		return
 	}
-	r.ended = true
-	if !r.stopped { // else the error is that of our own cancelling
+	stopped := r.stopped.Load()
+	if r.begun {
+		r.fields = slices.Clone(r.Rows.FieldDescriptions())
+	}
+	if r.Rows != nil && !stopped { // else it is the error of our own cancelling
 		r.err = r.fail(r.Rows.Err())
 	}
 	r.s.saw(r.sql, r.err)
-	r.s.stopped = r.s.stopped || r.stopped
-	r.s.touched = r.s.touched || r.stopped
+	r.s.stopped = r.s.stopped || stopped
+	r.s.touched = r.s.touched || stopped
+	defer r.cancel()
 	r.err = r.done(r.err)
-	r.cancel()
+	if r.err == nil && r.left.Load() {
+		r.err = r.s.hook.givenBack()
+	}
 }
