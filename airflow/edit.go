@@ -27,7 +27,7 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 
 // DeleteAll removes connections: all of them or, when an id is unknown, none. The ErrNotFound has that id.
 func (s *Store) DeleteAll(ctx context.Context, ids []string) error {
-	db, err := s.open(false)
+	db, err := s.open(ctx, false)
 	if err != nil || len(ids) == 0 {
 		return err
 	}
@@ -96,7 +96,7 @@ func (s *Store) put(ctx context.Context, c airhook.Connection, isNew bool) error
 
 // write runs what in a transaction that locks the file from its beginning.
 func (s *Store) write(ctx context.Context, what func(*sql.Tx) error) error {
-	db, err := s.open(true)
+	db, err := s.open(ctx, true)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package airflow_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/airflow"
@@ -154,6 +156,45 @@ func TestAWriteGoesToTheFileThatIsThereWhenItHappens(t *testing.T) {
 	c, getErr := openStore(t, dir, newKey).Get(t.Context(), "b")
 	if err != nil || getErr != nil || c.Login != "me" || times != 2 {
 		t.Errorf("%v, %v; the new file has %q after %d times", err, getErr, c.Login, times)
+	}
+}
+
+// While somebody still writes to the file before, the others wait no longer than they want to.
+func TestNobodyWaitsForTheFileBeforeLongerThanTheirContext(t *testing.T) {
+	t.Parallel()
+	dir, backup := stored(t, "a", newKey), stored(t, "b", newKey)
+	s := openStore(t, dir, newKey)
+	inside, finish, written := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		first := true
+		written <- s.Write(t.Context(), func(*sql.Tx) error {
+			if first {
+				first = false
+				close(inside)
+				<-finish
+			}
+			return nil
+		})
+	}()
+	<-inside
+	rename(t, backup, dir, "airhook.db")
+	var waiting sync.WaitGroup
+	for range 3 {
+		waiting.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if _, err := s.Get(ctx, "b"); !errors.Is(err, airhook.ErrCancelled) {
+				t.Errorf("Get: %v", err)
+			}
+		})
+	}
+	waiting.Wait()
+	close(finish)
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+	if got := ids(t, s); got != "b" {
+		t.Errorf("then it holds %q", got)
 	}
 }
 

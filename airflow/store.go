@@ -40,8 +40,9 @@ type Store struct {
 	wait time.Duration // for another process's write
 
 	mu     sync.Mutex
-	db     *sql.DB     // nil until it is needed
-	file   fs.FileInfo // what db has open; the path may name another by now
+	db     *sql.DB       // nil until it is needed
+	file   fs.FileInfo   // what db has open; the path may name another by now
+	ending chan struct{} // of the file before, closed when nobody uses it any more; nil: there is none
 	closed bool
 }
 
@@ -57,9 +58,12 @@ func OpenStore(cfg StoreConfig) (*Store, error) {
 // Close closes the file. A closed store is not usable any more.
 func (s *Store) Close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	db := s.db
+	db, ending := s.db, s.ending
 	s.db, s.closed = nil, true
+	s.mu.Unlock()
+	if ending != nil {
+		<-ending
+	}
 	if db == nil {
 		return nil
 	}
@@ -99,7 +103,7 @@ func (s *Store) path() string { return filepath.Join(s.cfg.Dir, "airhook.db") }
 
 // read returns rows of the table. A file that nobody has written to has none.
 func (s *Store) read(ctx context.Context, statement string, args ...any) ([]row, error) {
-	db, err := s.open(false)
+	db, err := s.open(ctx, false)
 	if err == nil {
 		err = s.failure("read", ctx.Err())
 	}
@@ -167,37 +171,69 @@ func (s *Store) replaced(db *sql.DB) bool {
 }
 
 // drop closes the old file. Who is using it comes to an end first: SQLite takes a journal that it writes meanwhile for
-// the new file's (https://www.sqlite.org/howtocorrupt.html, mispaired journals).
+// the new file's (https://www.sqlite.org/howtocorrupt.html, mispaired journals). The caller holds the lock.
 func (s *Store) drop() {
-	conn, err := s.db.Conn(context.Background())
-	_ = s.db.Close()
-	if err == nil {
-		_ = conn.Close()
-	}
-	s.db = nil
+	old, ended := s.db, make(chan struct{})
+	s.db, s.ending = nil, ended
+	go func() {
+		conn, err := old.Conn(context.Background()) // there is one only
+		_ = old.Close()
+		if err == nil {
+			_ = conn.Close()
+		}
+		s.mu.Lock()
+		s.ending = nil
+		s.mu.Unlock()
+		close(ended)
+	}()
 }
 
-// open opens the file, once while it is the same. Without create, no file is a nil database.
-func (s *Store) open(create bool) (*sql.DB, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, &airhook.Error{Kind: airhook.ErrInvalid, Err: errors.New("the store is closed")}
-	}
-	if s.cfg.DirErr != nil {
-		return nil, s.cfg.DirErr
-	}
-	info, err := os.Lstat(s.path())
-	if s.db != nil {
-		if err == nil && os.SameFile(info, s.file) { // no new file has the old one's number while that is open
-			return s.db, nil
-		}
-		s.drop()
-	}
+// open opens the file, once while it is the same. Without create, no file is a nil database. It waits, while ctx lasts,
+// for those who still use the file before.
+func (s *Store) open(ctx context.Context, create bool) (*sql.DB, error) {
 	doing := "read"
 	if create {
 		doing = "write"
 	}
+	for {
+		db, ending, err := s.openNow(doing, create)
+		if ending == nil {
+			return db, err
+		}
+		select {
+		case <-ending:
+		case <-ctx.Done():
+			return nil, s.failure(doing, ctx.Err())
+		}
+	}
+}
+
+// openNow is open, or the end to wait for first.
+func (s *Store) openNow(doing string, create bool) (_ *sql.DB, ending <-chan struct{}, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, &airhook.Error{Kind: airhook.ErrInvalid, Err: errors.New("the store is closed")}
+	}
+	if s.cfg.DirErr != nil {
+		return nil, nil, s.cfg.DirErr
+	}
+	info, err := os.Lstat(s.path())
+	if s.db != nil {
+		if err == nil && os.SameFile(info, s.file) { // no new file has the old one's number while that is open
+			return s.db, nil, nil
+		}
+		s.drop()
+	}
+	if s.ending != nil {
+		return nil, s.ending, nil
+	}
+	db, err := s.openFile(info, err, doing, create)
+	return db, nil, err
+}
+
+// openFile opens what Lstat has found. The caller holds the lock.
+func (s *Store) openFile(info fs.FileInfo, err error, doing string, create bool) (*sql.DB, error) {
 	if errors.Is(err, fs.ErrNotExist) && !create {
 		return nil, nil
 	}
