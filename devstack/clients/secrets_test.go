@@ -141,8 +141,15 @@ func TestNothingShowsASecret(t *testing.T) {
 	ids := []string{"rds", "red", "srv", "stranger", "role", "plain", "nowhere", "broken", "nobody"}
 	for _, id := range ids {
 		for _, args := range [][]string{
-			{"explain", id}, {"policy", id}, {"connections", "get", id}, {"connections", "get", id, "-o", "uri"}, {"connections", "test", id}, {"token", id},
-			{"sql", id, "SELECT current_user"}, {"sql", id, "SELECT 1/0"}, {"sql", id, "SELECT pg_sleep(0), 'x' AS " + strings.Repeat("y", 80)},
+			{"explain", id},
+			{"policy", id},
+			{"connections", "get", id},
+			{"connections", "get", id, "-o", "uri"},
+			{"connections", "test", id},
+			{"token", id},
+			{"sql", id, "SELECT current_user"},
+			{"sql", id, "SELECT 1/0"},
+			{"sql", id, "SELECT pg_sleep(0), 'x' AS " + strings.Repeat("y", 80)},
 		} {
 			for _, format := range []string{"table", "json"} {
 				if !slices.Contains(args, "-o") {
@@ -152,9 +159,14 @@ func TestNothingShowsASecret(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{
-		{"connections", "list"}, {"connections", "list", "-o", "json"}, {"connections", "test", "--all", "--log-level", "debug"}, {"dev", "status"},
-		{"connections", "add", "kept", "--conn-uri", "postgres://u:" + plain.PasswordLogin.Password + "@h/db"}, {"connections", "add", "kept", "--conn-uri", "postgres://u:" + plain.PasswordLogin.Password + "@h/db"},
-		{"connections", "add", "odd", "--conn-json", "{" + plain.PasswordLogin.Password}, {"connections", "get", "kept"},
+		{"connections", "list"},
+		{"connections", "list", "-o", "json"},
+		{"connections", "test", "--all", "--log-level", "debug"},
+		{"dev", "status"},
+		{"connections", "add", "kept", "--conn-uri", "postgres://u:" + plain.PasswordLogin.Password + "@h/db"},
+		{"connections", "add", "kept", "--conn-uri", "postgres://u:" + plain.PasswordLogin.Password + "@h/db"},
+		{"connections", "add", "odd", "--conn-json", "{" + plain.PasswordLogin.Password},
+		{"connections", "get", "kept"},
 	} {
 		airhook(t, env, args...)
 	}

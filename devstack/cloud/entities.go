@@ -37,7 +37,7 @@ const (
 // found makes those whom every account has.
 func (a *Account) found() error {
 	devTrust := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [
-		{"Effect": "Allow", "Principal": {"AWS": %q}, "Action": ["sts:AssumeRole", "sts:TagSession"]},
+		{"Effect": "Allow", "Principal": {"AWS": %q}, "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]},
 		{"Effect": "Allow", "Principal": {"Federated": %q}, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": {"StringEquals": {%[3]q: "sts.amazonaws.com"}, "StringLike": {%[4]q: "system:serviceaccount:*"}}},
 		{"Effect": "Allow", "Principal": {"Service": ["ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "pods.eks.amazonaws.com"]}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
 	]}`, fmt.Sprintf("arn:%s:iam::%s:root", partition(a.o.Region), a.o.AccountID), a.provider.arn, a.provider.issuer+":aud", a.provider.issuer+":sub")

@@ -23,6 +23,10 @@ func accessDenied(arn, action, resource string) error {
 	return notAuthorized(arn, action, resource, fmt.Sprintf(" because no identity-based policy allows the %s action", action))
 }
 
+func notInSessionPolicy(arn, action, resource string) error {
+	return notAuthorized(arn, action, resource, fmt.Sprintf(" because no session policy allows the %s action", action))
+}
+
 func explicitlyDenied(arn, action, resource, where string) error {
 	return notAuthorized(arn, action, resource, " with an explicit deny in "+where)
 }

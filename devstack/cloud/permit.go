@@ -36,7 +36,7 @@ func (a *Account) decide(c call, action, resource string, keys policy.Keys) (pol
 	case own == policy.Silent:
 		return policy.Silent, accessDenied(who.arn, action, resource)
 	case limit == policy.Silent:
-		return policy.Silent, notAuthorized(who.arn, action, resource, " because no session policy allows the "+action+" action")
+		return policy.Silent, notInSessionPolicy(who.arn, action, resource)
 	}
 	return policy.Allowed, nil
 }
@@ -57,6 +57,9 @@ func (a *Account) keysOf(c call, more policy.Keys) policy.Keys {
 	}
 	for name, value := range c.who.tags {
 		keys["aws:principaltag/"+strings.ToLower(name)] = []string{value}
+	}
+	if c.who.source != "" {
+		keys["aws:sourceidentity"] = []string{c.who.source}
 	}
 	maps.Copy(keys, more)
 	return keys

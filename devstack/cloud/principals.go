@@ -45,6 +45,9 @@ type holder struct {
 	limit   *policy.Document  // a session's own policy
 	tags    map[string]string // a session's
 	expires time.Time
+
+	transitive map[string]string // those of tags that a session hands down
+	source     string            // a session's SourceIdentity, which it hands down too
 }
 
 // Principals returns the users, the admin first.
@@ -82,6 +85,9 @@ type session struct {
 	lifetime time.Duration
 	limit    *policy.Document
 	tags     map[string]string
+
+	transitive map[string]string
+	source     string
 }
 
 // open gives out a session's keys. The caller holds the lock.
@@ -91,7 +97,7 @@ func (a *Account) open(s session) (Principal, time.Time) {
 	}
 	e := s.entity
 	p := Principal{Name: e.name, ARN: e.arn, AccessKeyID: "ASIA" + letters(), SecretAccessKey: secret(), SessionToken: sessionToken()}
-	who := holder{entity: e, id: e.id, limit: s.limit, tags: s.tags, expires: a.clock().Add(s.lifetime)}
+	who := holder{entity: e, id: e.id, limit: s.limit, tags: s.tags, transitive: s.transitive, source: s.source, expires: a.clock().Add(s.lifetime)}
 	if e.role {
 		p.ARN = fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/%s", partition(a.o.Region), a.o.AccountID, e.name, s.name)
 		who.id += ":" + s.name

@@ -2,7 +2,7 @@ package cloud
 
 import (
 	"fmt"
-	"regexp"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -43,16 +43,8 @@ type assumedRole struct {
 type roleSession struct {
 	AssumedRoleUser  assumedRole
 	Credentials      sessionKeys
-	PackedPolicySize int `xml:",omitempty"`
-}
-
-// askedRole is what both ways to assume a role ask for.
-type askedRole struct {
-	arn, session string
-	lifetime     time.Duration
-	limit        *policy.Document
-	tags         map[string]string
-	externalID   string
+	PackedPolicySize int    `xml:",omitempty"`
+	SourceIdentity   string `xml:",omitempty"`
 }
 
 // assumeRole opens a session of a role, for whom the role trusts. Whoever its trust policy names needs no other leave;
@@ -61,8 +53,11 @@ type askedRole struct {
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
 func (a *Account) assumeRole(c call) (any, error) {
-	asked, err := readRole(c)
+	asked, err := readRole(c, forUsers)
 	if err != nil {
+		return nil, err
+	}
+	if err := asked.inherit(c.who); err != nil {
 		return nil, err
 	}
 	a.mu.Lock()
@@ -71,11 +66,8 @@ func (a *Account) assumeRole(c call) (any, error) {
 	if role == nil || !role.role { // AWS does not tell who is there
 		return nil, notTrusted(c, "sts:AssumeRole", asked.arn, "there is no such role")
 	}
-	if err := a.mayAssume(c, role, "sts:AssumeRole", asked.keys()); err != nil {
-		return nil, err
-	}
-	if len(asked.tags) > 0 {
-		if err := a.mayAssume(c, role, "sts:TagSession", asked.keys()); err != nil {
+	for _, action := range asked.actions() {
+		if err := a.mayAssume(c, role, action, asked.keys()); err != nil {
 			return nil, err
 		}
 	}
@@ -89,24 +81,40 @@ func (a *Account) assumeRole(c call) (any, error) {
 }
 
 func (a *Account) openRole(role *entity, asked askedRole) roleSession {
-	p, expires := a.open(session{entity: role, name: asked.session, lifetime: asked.lifetime, limit: asked.limit, tags: asked.tags})
-	answer := roleSession{assumedRole{p.ARN, role.id + ":" + asked.session}, keysOfSession(p, expires), 0}
+	s := session{entity: role, name: asked.session, lifetime: asked.lifetime, limit: asked.limit, tags: asked.tags, transitive: asked.inherited, source: asked.source}
+	maps.Copy(s.tags, asked.inherited)
+	for _, name := range asked.transitive {
+		s.transitive[name] = asked.tags[name]
+	}
+	p, expires := a.open(s)
+	answer := roleSession{assumedRole{p.ARN, role.id + ":" + asked.session}, keysOfSession(p, expires), 0, asked.source}
 	if asked.limit != nil || len(asked.tags) > 0 {
 		answer.PackedPolicySize = 1
 	}
 	return answer
 }
 
-// mayAssume asks the role's trust policy and, where that leaves it to them, the caller's own.
+// mayAssume asks the role's trust policy and, where that leaves it to them, the caller's own. A session that is trusted by
+// its role's ARN may do no more than its session policy allows; one that is trusted as itself, or as everybody, may.
+//
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html (role principals)
 func (a *Account) mayAssume(c call, role *entity, action string, keys policy.Keys) error {
 	own, err := a.decide(c, action, role.arn, keys)
 	if own == policy.Denied {
 		return err
 	}
 	caller := policy.Caller{ARNs: []string{c.who.arn, c.who.entity.arn}, Account: a.o.AccountID}
-	switch role.trust.Decide(policy.Request{Action: action, Keys: a.keysOf(c, keys), Caller: caller}) {
+	request := policy.Request{Action: action, Keys: a.keysOf(c, keys), Caller: caller}
+	switch role.trust.Decide(request) {
 	case policy.Allowed:
-		return nil
+		request.Caller.ARNs = []string{c.who.arn}
+		if c.who.limit == nil || role.trust.Decide(request) == policy.Allowed {
+			return nil
+		}
+		if request.Resource = role.arn; c.who.limit.Decide(request) == policy.Allowed {
+			return nil
+		}
+		return notInSessionPolicy(c.who.arn, action, role.arn)
 	case policy.Delegated:
 		return err
 	case policy.Denied:
@@ -120,56 +128,6 @@ func notTrusted(c call, action, role, why string) error {
 	f := notAuthorized(c.who.arn, action, role, "")
 	f.why = why
 	return f
-}
-
-// keys are what a trust policy's conditions may ask for.
-func (asked askedRole) keys() policy.Keys {
-	keys := policy.Keys{"sts:rolesessionname": {asked.session}}
-	if asked.externalID != "" {
-		keys["sts:externalid"] = []string{asked.externalID}
-	}
-	for name, value := range asked.tags {
-		keys["aws:requesttag/"+strings.ToLower(name)] = []string{value}
-		keys["aws:tagkeys"] = append(keys["aws:tagkeys"], name)
-	}
-	return keys
-}
-
-var (
-	roleSessionName = regexp.MustCompile(`^[\w+=,.@-]+$`)
-	externalID      = regexp.MustCompile(`^[\w+=,.@:/-]+$`)
-)
-
-func readRole(c call) (asked askedRole, err error) {
-	asked = askedRole{arn: c.form.Get("RoleArn"), session: c.form.Get("RoleSessionName"), externalID: c.form.Get("ExternalId"), tags: map[string]string{}}
-	switch {
-	case asked.arn == "":
-		return asked, nullMember("roleArn")
-	case asked.session == "":
-		return asked, nullMember("roleSessionName")
-	case !strings.HasPrefix(asked.arn, "arn:") || strings.Count(asked.arn, ":") < 5:
-		return asked, validationError("%s is invalid", short(asked.arn))
-	case len(asked.session) < 2 || !fits(roleSessionName, asked.session):
-		return asked, mismatch("roleSessionName", asked.session, `[\w+=,.@-]*`, 2, 64)
-	case c.form.Has("ExternalId") && (len(asked.externalID) < 2 || len(asked.externalID) > 1224 || !externalID.MatchString(asked.externalID)):
-		return asked, mismatch("externalId", asked.externalID, `[\w+=,.@:\/-]*`, 2, 1224)
-	case c.form.Has("PolicyArns.member.1.arn"):
-		return asked, validationError("The dev stack knows no managed policies: give the session's policy in Policy.")
-	}
-	if asked.lifetime, err = stsLifetime(c, time.Hour, 12*time.Hour); err != nil {
-		return asked, err
-	}
-	if text := c.form.Get("Policy"); text != "" {
-		limit, err := policy.Parse([]byte(text))
-		if err != nil {
-			return asked, &fault{status: 400, code: "MalformedPolicyDocument", message: err.Error()}
-		}
-		asked.limit = &limit
-	}
-	for i := 1; c.form.Has("Tags.member." + itoa(i) + ".Key"); i++ {
-		asked.tags[c.form.Get("Tags.member."+itoa(i)+".Key")] = c.form.Get("Tags.member." + itoa(i) + ".Value")
-	}
-	return asked, nil
 }
 
 func nullMember(name string) error {
@@ -205,6 +163,9 @@ func (a *Account) getSessionToken(c call) (any, error) {
 		return nil, &fault{status: 403, code: "AccessDenied", message: "Cannot call GetSessionToken with session credentials"}
 	}
 	lifetime, err := stsLifetime(c, 12*time.Hour, 36*time.Hour)
+	if err == nil {
+		err = c.knows([]string{"Action", "Version", "DurationSeconds"})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +189,7 @@ type webSession struct {
 //
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 func (a *Account) assumeRoleWithWebIdentity(c call) (any, error) {
-	asked, err := readRole(c)
+	asked, err := readRole(c, forWorkloads)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,8 @@ func (s *server) start(ctx context.Context) error {
 	_, err = s.pool.Exec(ctx, `CREATE ROLE rds_iam; CREATE ROLE team; GRANT rds_iam TO team;
 		CREATE ROLE signer LOGIN; GRANT rds_iam TO signer; CREATE ROLE nested LOGIN; GRANT team TO nested;
 		CREATE ROLE plain LOGIN PASSWORD 'pässword'; CREATE ROLE empty LOGIN; CREATE ROLE frozen PASSWORD 'frozen';
-		CREATE ROLE etl LOGIN PASSWORD 'etl-password'; CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'boss-password'`, pgx.QueryExecModeSimpleProtocol)
+		CREATE ROLE etl LOGIN PASSWORD 'etl-password'; CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'boss-password';
+		CREATE ROLE maker LOGIN CREATEROLE CREATEDB PASSWORD 'maker-password'`, pgx.QueryExecModeSimpleProtocol)
 	return err
 }
 

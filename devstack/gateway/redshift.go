@@ -64,6 +64,7 @@ func asRedshift(frame []byte) []byte {
 }
 
 func statement(sql string) string {
+	sql = passwordless(sql)
 	verb, from, to := setting(sql)
 	name := strings.ToLower(sql[from:to])
 	if rest := strings.TrimRight(sql[to:], "; \t\r\n"); verb == "show" && name == "server_version" && gap(rest) == len(rest) {
@@ -79,7 +80,7 @@ func statement(sql string) string {
 func setting(sql string) (verb string, from, to int) {
 	next := func() string {
 		from = to + gap(sql[to:])
-		to = len(sql) - len(strings.TrimLeftFunc(sql[from:], func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }))
+		to = from + word(sql[from:])
 		return strings.ToLower(sql[from:to])
 	}
 	switch verb = next(); verb {
@@ -93,6 +94,11 @@ func setting(sql string) (verb string, from, to int) {
 		return "", 0, 0
 	}
 	return verb, from, to
+}
+
+// word measures the name or keyword that sql begins with.
+func word(sql string) int {
+	return len(sql) - len(strings.TrimLeftFunc(sql, func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }))
 }
 
 // gap measures the white space and comments that sql begins with. Comments nest (PostgreSQL manual, 4.1.5 Comments).

@@ -80,6 +80,67 @@ func TestRedshiftShowsItsVersionAndSettings(t *testing.T) {
 	}
 }
 
+// Users of Redshift may have no password: the statements that its documentation prints work here.
+func TestRedshiftsUsersMayHaveNoPassword(t *testing.T) {
+	t.Parallel()
+	conn := mustDial(t, open(t, gateway.Redshift), login{user: "maker", password: "maker-password"})
+	for _, sql := range []string{
+		"CREATE USER nopw1 PASSWORD DISABLE", "/* a */ create -- user\n User nopw2 with createdb password /* b */ Disable;",
+		"BEGIN; CREATE USER \"password\" PASSWORD DISABLE; CREATE USER nopw3 PASSWORD DISABLE VALID UNTIL 'infinity'; COMMIT", "ALTER USER nopw1 PASSWORD DISABLE",
+		"DROP USER nopw1; DROP USER nopw2; DROP USER nopw3; DROP USER \"password\"",
+	} {
+		if err := conn.PgConn().Exec(t.Context(), sql).Close(); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeExec, pgx.QueryExecModeDescribeExec} {
+		if _, err := conn.Exec(t.Context(), "CREATE USER nopw4 PASSWORD DISABLE", mode); err != nil {
+			t.Error(err)
+		}
+		if _, err := conn.Exec(t.Context(), "DROP USER nopw4", mode); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestNothingElseLosesAPasswordsDisable(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		"CREATE USER u PASSWORD DISABLE":                                 "CREATE USER u PASSWORD NULL",
+		"CREATE USER u PASSWORD disable; ALTER USER v PASSWORD\nDISABLE": "CREATE USER u PASSWORD NULL; ALTER USER v PASSWORD\nNULL",
+		"SELECT $1, ';'; ALTER USER u PASSWORD DISABLE":                  "SELECT $1, ';'; ALTER USER u PASSWORD NULL",
+		"ALTER USER password RENAME TO disable":                          "",
+		"ALTER USER password DISABLE":                                    "",
+		"CREATE USER u PASSWORD 'DISABLE'":                               "",
+		"CREATE USER u PASSWORD DISABLED":                                "",
+		"CREATE ROLE u PASSWORD DISABLE":                                 "",
+		"SELECT 'a''; CREATE USER u PASSWORD DISABLE'":                   "",
+		`SELECT 'a\'; CREATE USER u PASSWORD DISABLE'`:                   "",
+		`SELECT "a; CREATE USER u PASSWORD DISABLE"`:                     "",
+		"SELECT $$; CREATE USER u PASSWORD DISABLE$$":                    "",
+		"SELECT $a$ $$; CREATE USER u PASSWORD DISABLE $a$":              "",
+		"SELECT $a$; CREATE USER u PASSWORD DISABLE":                     "",
+		"-- ; CREATE USER u PASSWORD DISABLE":                            "",
+		"SELECT 1 /* ; CREATE USER u PASSWORD DISABLE */":                "",
+		"EXPLAIN CREATE USER u PASSWORD DISABLE":                         "",
+		"ALTER TABLE t DISABLE TRIGGER ALL":                              "",
+		"CREATE USER u PASSWORD \"disable\"":                             "",
+		"é; disable":                                                     "",
+	} {
+		if want == "" {
+			want = sql
+		}
+		frame, err := (&pgproto3.Query{String: sql}).Encode(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got pgproto3.Query
+		if err := got.Decode(gateway.AsRedshift(frame)[5:]); err != nil || got.String != want {
+			t.Errorf("%q becomes %q (%v), want %q", sql, got.String, err, want)
+		}
+	}
+}
+
 func TestAFrameWithoutItsZeroesGoesOnAsItIs(t *testing.T) {
 	t.Parallel()
 	for _, frame := range []string{"P\x00\x00\x00\x05a", "P\x00\x00\x00\x04", "P\x00\x00\x00\x06a\x00", "P\x00\x00\x00\x16a\x00SHOW query_group", "Q\x00\x00\x00\x04", "Q\x00\x00\x00\x05a"} {

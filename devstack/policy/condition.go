@@ -154,8 +154,12 @@ func values(raw json.RawMessage, at string, check func(string) string) ([]string
 		if err != nil {
 			return nil, err
 		}
-		if check != nil && check(text) != "" {
-			return nil, fmt.Errorf("%s: %q: %s", at, text, check(text))
+		wrong := checkVariables(text)
+		if check != nil && wrong == "" {
+			wrong = check(text)
+		}
+		if wrong != "" {
+			return nil, fmt.Errorf("%s: %q: %s", at, text, wrong)
 		}
 		found = append(found, text)
 	}

@@ -44,6 +44,19 @@ func variable(text string) (name, rest string, found bool) {
 	return "", text, false
 }
 
+// checkVariables refuses a variable with a default, ${aws:PrincipalTag/team, 'all'}, which would be taken for one without a
+// value.
+//
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+func checkVariables(text string) string {
+	for i := range text {
+		if name, _, found := variable(text[i:]); found && strings.Contains(name, ",") {
+			return "variables with a default value are not known here: name the value, or write a second statement"
+		}
+	}
+	return ""
+}
+
 func valueOf(name string, keys Keys) (string, bool) {
 	if name == "*" || name == "?" || name == "$" {
 		return name, true

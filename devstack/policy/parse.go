@@ -262,7 +262,7 @@ func checkAction(pattern string) string {
 
 func checkResource(pattern string) string {
 	if parts := splitARN(pattern); pattern == "*" || len(parts) == 6 && parts[0] == "arn" && parts[5] != "" {
-		return ""
+		return checkVariables(pattern)
 	}
 	return "want an ARN, arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE, or *"
 }
