@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -130,6 +131,61 @@ func TestWhatAnotherProcessChangedIsSeenWithinSeconds(t *testing.T) {
 			t.Errorf("after it was deleted: %v", err)
 		}
 	})
+}
+
+// An endpoint that was looked up is looked up again when nobody answers there, and not otherwise.
+func TestAnEndpointThatMovedIsFound(t *testing.T) {
+	s := serve(t, func(string) bool { return true })
+	port, looks := closedPort(t), 0
+	c := must(airhook.New(airhook.Config{
+		Registry: registry{"c": {ID: "c", Type: "redshift", Login: "u", Extra: mustExtra(`{"iam": true, "cluster_identifier": "c", "region": "us-east-1"}`)}},
+		Resolve: func(_ context.Context, t airhook.Target) (airhook.Target, error) {
+			if t.Host == "" {
+				looks++
+				t.Host, t.Port = "127.0.0.1", port
+			}
+			t.Method, t.TLS.Mode, t.Principal = "test", "disable", "alice"
+			return t, nil
+		},
+		Logins: map[string]airhook.Login{"test": func(context.Context, airhook.Target) (airhook.Credential, error) {
+			return airhook.Credential{User: "u", Password: airhook.NewSecret("p")}, nil
+		}},
+	}))
+	t.Cleanup(c.Close)
+	dial := func() error {
+		conn, err := c.Dial(t.Context(), "c", nil)
+		if err == nil {
+			err = conn.Close(t.Context())
+		}
+		return err
+	}
+	if err := dial(); !errors.Is(err, airhook.ErrUnreachable) || looks != 2 {
+		t.Errorf("%v after %d look-ups, want 2", err, looks)
+	}
+	port = s.port
+	for range 3 {
+		if err := dial(); err != nil || looks != 4 {
+			t.Errorf("after it moved: %v after %d look-ups, want 4", err, looks)
+		}
+	}
+	if conn, err := c.Acquire(t.Context(), "c"); err != nil || must(c.Target(t.Context(), "c")).Port != s.port {
+		t.Errorf("Acquire: %v", err)
+	} else {
+		conn.Release()
+	}
+}
+
+// closedPort is one where nobody answers.
+func closedPort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // A registry that never says the same twice must not make a refused login go on for ever.

@@ -28,7 +28,7 @@ type Config struct {
 	Logins map[string]Login
 	// Resolve fills in what only AWS knows of a target: its region and principal, and its endpoint when only a cluster
 	// or workgroup is named. nil: the region comes from extras and the endpoint's name. A target that is in use is resolved
-	// again every few seconds: another principal opens it anew.
+	// again every few seconds: another principal opens it anew. One that nobody answers is looked up again.
 	Resolve func(ctx context.Context, t Target) (Target, error)
 	// Identify asks AWS who a target's login is, for Explain and errors. nil: nobody knows.
 	Identify func(ctx context.Context, t Target) (Identity, error)
@@ -69,8 +69,9 @@ type entry struct {
 	made   [2]Connection      // what target is made from: the connection and the aws connection that signs for it
 	look   *time.Timer        // sets aged
 	aged   atomic.Bool        // it is time to look whether the registry still says the same
-	target Target
-	route  *Route // nil is DNS
+	asked  Target             // as the connection has it
+	target Target             // asked, resolved
+	route  *Route             // nil is DNS
 	config *pgxpool.Config
 	making sync.Once // of pool
 	pool   *pgxpool.Pool
@@ -199,13 +200,13 @@ const lookAgain = 10 * time.Second
 
 // current reports whether an entry is still what the registry says, reached by its route and signed for by its principal; if
 // not, it is closed. A registry that can't be asked changes nothing.
-func (c *Client) current(ctx context.Context, id string, e *entry) bool {
+func (c *Client) current(ctx context.Context, id string, e *entry, failed error) bool {
 	e.look.Reset(lookAgain)
 	made, err := c.read(ctx, id, e.target)
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return true
-	case made == e.made && c.route(e.target).same(e.route) && c.signs(ctx, e.target):
+	case made == e.made && c.route(e.target).same(e.route) && c.stays(ctx, e, failed):
 		return true
 	}
 	c.mu.Lock()
@@ -216,15 +217,19 @@ func (c *Client) current(ctx context.Context, id string, e *entry) bool {
 	return false
 }
 
-// signs reports whether a target's principal is still who signs for it. The environment and the AWS files may name another.
-func (c *Client) signs(ctx context.Context, t Target) bool {
+// stays reports whether a target's principal is still who signs for it: the environment and the AWS files may name another.
+// When it could not be reached, an endpoint that was looked up must be where it was, too.
+func (c *Client) stays(ctx context.Context, e *entry, failed error) bool {
+	t := e.target
 	if c.cfg.Resolve == nil || t.Method == MethodPassword {
 		return true
 	}
-	was := t.Principal
 	t.guess = "" // what the target is was asked before: no service is called
-	t, err := c.cfg.Resolve(ctx, t)
-	return err != nil || t.Principal == was
+	if e.asked.Host == "" && errors.Is(failed, ErrUnreachable) {
+		t.Host, t.Port = "", e.asked.Port
+	}
+	t, err := c.complete(ctx, t)
+	return err != nil || t.Principal == e.target.Principal && t.Host == e.target.Host && t.Port == e.target.Port
 }
 
 // read returns what a target is made from. An aws connection that isn't defined is the empty one: what that means is for
@@ -315,7 +320,7 @@ func (c *Client) session(ctx context.Context, id string, open func(*entry) error
 		case err == nil:
 			return nil
 		case ctx.Err() == nil && !c.holds(id, e):
-		case !again && (!c.current(ctx, id, e) || e.source.another(err)):
+		case !again && (!c.current(ctx, id, e, failure(e.target, err)) || e.source.another(err)):
 			again = true
 		default:
 			return c.explainFailure(ctx, e.target, err)
@@ -366,7 +371,7 @@ func setCredential(config *pgconn.Config, cred Credential) {
 // open returns the entry of an id, opening it once however many ask; a caller's cancel ends only its own wait.
 func (c *Client) open(ctx context.Context, id string) (*entry, error) {
 	if known, ok := c.opened.Load(id); ok {
-		if e := known.(*entry); !e.isAged() || c.current(ctx, id, e) {
+		if e := known.(*entry); !e.isAged() || c.current(ctx, id, e, nil) {
 			return e, nil
 		}
 	}
@@ -417,13 +422,12 @@ func (c *Client) build(ctx context.Context, id string, e *entry) error {
 	if err != nil {
 		return err
 	}
-	understood, err := conn.Target()
-	if err != nil {
+	if e.asked, err = conn.Target(); err != nil {
 		return about(id, StageTarget, err)
 	}
-	e.made, _ = c.read(ctx, id, understood) // before it is resolved: what changes from here on is seen by the next look
+	e.made, _ = c.read(ctx, id, e.asked) // before it is resolved: what changes from here on is seen by the next look
 	e.made[0] = conn
-	if e.target, err = c.complete(ctx, understood); err != nil {
+	if e.target, err = c.complete(ctx, e.asked); err != nil {
 		return err
 	}
 	e.route = c.route(e.target)

@@ -29,6 +29,8 @@ type Identity struct {
 	Source string `json:"source"`
 	// ARN is STS's answer; empty when it could not be asked.
 	ARN string `json:"arn"`
+	// RoleARN is the role that is assumed on the way; empty when none is.
+	RoleARN string `json:"-"`
 }
 
 // DatabaseUser is the user that Redshift makes of the identity: IAM:name of a user, IAMR:name of a role; "" when the ARN

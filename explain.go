@@ -12,26 +12,27 @@ import (
 // Explanation is what airhook understood of a connection, ready for JSON. It holds no secret; what could not be learnt
 // is null or empty and has a warning.
 type Explanation struct {
-	Connection string    `json:"connection"`
-	FoundIn    string    `json:"found_in"`
-	Engine     Engine    `json:"engine"`
-	Method     string    `json:"method"`
-	Host       string    `json:"host"`
-	Port       int       `json:"port"`
-	Database   string    `json:"database"`
-	User       string    `json:"user"`
-	Region     string    `json:"region"`
-	RegionFrom string    `json:"region_from"`
-	Cluster    string    `json:"cluster"`
-	Workgroup  string    `json:"workgroup"`
-	SignHost   string    `json:"sign_host"`
-	SignPort   int       `json:"sign_port"`
-	AWSConnID  string    `json:"aws_conn_id"`
-	Profile    string    `json:"profile"`
-	RoleARN    string    `json:"role_arn"`
-	Identity   *Identity `json:"identity"`
-	TLS        TLSMode   `json:"tls"`
-	Session    []string  `json:"session"`
+	Connection   string    `json:"connection"`
+	FoundIn      string    `json:"found_in"`
+	Engine       Engine    `json:"engine"`
+	Method       string    `json:"method"`
+	Host         string    `json:"host"`
+	Port         int       `json:"port"`
+	Database     string    `json:"database"`
+	User         string    `json:"user"`
+	Region       string    `json:"region"`
+	RegionFrom   string    `json:"region_from"`
+	Cluster      string    `json:"cluster"`
+	Workgroup    string    `json:"workgroup"`
+	EndpointFrom string    `json:"endpoint_from"`
+	SignHost     string    `json:"sign_host"`
+	SignPort     int       `json:"sign_port"`
+	AWSConnID    string    `json:"aws_conn_id"`
+	Profile      string    `json:"profile"`
+	RoleARN      string    `json:"role_arn"`
+	Identity     *Identity `json:"identity"`
+	TLS          TLSMode   `json:"tls"`
+	Session      []string  `json:"session"`
 	// Parameters are what else shapes a session, under libpq's names: startup parameters, and what stays here, such as
 	// connect_timeout and sslrootcert.
 	Parameters map[string]string `json:"parameters"`
@@ -61,7 +62,7 @@ func (c *Client) Explain(ctx context.Context, conn Connection) (Explanation, err
 	}
 	x := Explanation{
 		Connection: conn.ID, FoundIn: conn.FoundIn, Engine: t.Engine, Method: t.Method, Host: t.Host, Port: t.Port, Database: t.Database,
-		User: t.User, Region: t.Region, RegionFrom: t.RegionFrom, Cluster: t.Cluster, Workgroup: t.Workgroup, AWSConnID: t.AWSConnID,
+		User: t.User, Region: t.Region, RegionFrom: t.RegionFrom, Cluster: t.Cluster, Workgroup: t.Workgroup, EndpointFrom: t.EndpointFrom, AWSConnID: t.AWSConnID,
 		Profile: t.Profile, RoleARN: t.RoleARN, TLS: t.TLS.Mode, Session: append([]string{}, t.Session...), Parameters: t.parameters(),
 		DBGroups: []string{}, Ignored: append([]Ignored{}, t.Ignored...), Warnings: append([]string{}, t.Warnings...),
 	}
@@ -138,7 +139,7 @@ func (c *Client) identify(ctx context.Context, t Target, x *Explanation) {
 		x.Warnings = append(x.Warnings, "who signs could not be learnt: "+withHint(err))
 	}
 	if who != (Identity{}) {
-		x.Identity = &who
+		x.Identity, x.RoleARN = &who, cmp.Or(t.RoleARN, who.RoleARN)
 	}
 	if x.User = cmp.Or(t.User, who.DatabaseUser()); x.User == "" {
 		x.Warnings = append(x.Warnings, "the session's user is the AWS identity's own, IAM:… or IAMR:…, and which that is isn't known")

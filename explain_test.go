@@ -43,7 +43,7 @@ func TestExplainHasTheContractsKeys(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	want := strings.Fields("connection found_in engine method host port database user region region_from cluster workgroup sign_host sign_port aws_conn_id profile role_arn identity tls session parameters db_groups auto_create duration ignored warnings")
+	want := strings.Fields("connection found_in engine method host port database user region region_from cluster workgroup endpoint_from sign_host sign_port aws_conn_id profile role_arn identity tls session parameters db_groups auto_create duration ignored warnings")
 	if keys := slices.Sorted(maps.Keys(got)); !slices.Equal(keys, slices.Sorted(slices.Values(want))) {
 		t.Errorf("keys: %q", keys)
 	}
@@ -161,5 +161,16 @@ func TestExplainNamesWhoMayNotLookUpTheEndpoint(t *testing.T) {
 	x := explain(t, conn, func(*airhook.Target) error { return denied }, who, nil)
 	if x.Identity == nil || *x.Identity != who || x.Host != "" || x.Port != 0 || x.User != "app" || !strings.Contains(strings.Join(x.Warnings, "\n"), "DescribeClusters – let it (airhook policy c)") {
 		t.Errorf("got %+v", x)
+	}
+}
+
+// A role that the aws connection or a profile names signs as much as the extra's own.
+func TestExplainNamesTheRoleThatSigns(t *testing.T) {
+	const signs = "arn:aws:iam::123456789012:role/teams/load"
+	for extra, want := range map[string]string{`{"iam": true}`: signs, `{"iam": true, "role_arn": "arn:aws:iam::123456789012:role/own"}`: "arn:aws:iam::123456789012:role/own"} {
+		x := explain(t, connection(t, "redshift", redshiftHost, extra), found, airhook.Identity{ARN: "arn:aws:sts::123456789012:assumed-role/load/x", RoleARN: signs}, nil)
+		if x.RoleARN != want {
+			t.Errorf("%s: got role %q, want %q", extra, x.RoleARN, want)
+		}
 	}
 }

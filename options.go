@@ -1,6 +1,7 @@
 package airhook
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -33,10 +34,7 @@ func (r *reader) same(field, value string, o extras.Option) string {
 	if value != "" && extra != "" && value != extra {
 		r.Fail(field, fmt.Errorf("field %s is %q and extra %s is %q", field, mask.Field(value), r.Quoted(o), mask.Field(extra)), "keep one of the two")
 	}
-	if value != "" {
-		return value
-	}
-	return extra
+	return cmp.Or(value, extra)
 }
 
 // leftovers sorts the keys that are no options of ours into parameters, ignored ones and errors.

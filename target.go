@@ -46,8 +46,8 @@ type Target struct {
 	Database, User string
 	// Region is where the database lives and where tokens are signed for; RegionFrom says how we know.
 	Region, RegionFrom string
-	// Cluster and Workgroup are the identifiers that AWS knows the database by.
-	Cluster, Workgroup string
+	// Cluster and Workgroup are the identifiers that AWS knows the database by; EndpointFrom is its call that told them or Host.
+	Cluster, Workgroup, EndpointFrom string
 	// SignHost and SignPort are what an RDS token is signed for: the real endpoint, lower case, even when a tunnel or
 	// CNAME is dialled (extras iam_host, iam_port).
 	SignHost string

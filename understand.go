@@ -127,10 +127,7 @@ func (r *reader) password() Secret {
 	if !r.conn.Password.IsZero() && !extra.IsZero() && r.conn.Password != extra {
 		r.Fail("password", errors.New("field password and extra \"password\" differ"), "keep one of the two")
 	}
-	if !r.conn.Password.IsZero() {
-		return r.conn.Password
-	}
-	return extra
+	return cmp.Or(r.conn.Password, extra)
 }
 
 // identity reads user, database and who signs.
@@ -142,14 +139,18 @@ func (r *reader) identity(t *Target) {
 		t.Warnings = append(t.Warnings, `no database is named: "dev", Redshift's own default, is used`)
 	}
 	t.Profile, t.RoleARN = r.Text(extras.Profile), r.Text(extras.Role)
-	if r.Has(extras.AWSConn) {
+	if t.AWSConnID = defaultAWSConn; r.Has(extras.AWSConn) {
 		t.AWSConnID = r.Text(extras.AWSConn)
-	} else {
-		t.AWSConnID = defaultAWSConn
 	}
 	password := r.password()
 	if t.Method == MethodPassword {
-		t.password, t.AWSConnID = password, ""
+		switch t.password = password; {
+		case !r.lookedUp(t):
+			t.AWSConnID = ""
+		case password.IsZero():
+			r.Fail("iam", errors.New("there is neither a password nor iam"), `set "iam": true in the extra to log in with an AWS identity, or set a password`)
+			return
+		}
 		if t.User == "" {
 			r.Fail("login", errors.New("the login is missing"), "set login to the database user")
 		}
@@ -159,6 +160,11 @@ func (r *reader) identity(t *Target) {
 		t.Warnings = append(t.Warnings, "the password is ignored: iam is on")
 	}
 	r.user(t)
+}
+
+// lookedUp reports whether a password logs in to what only AWS knows the endpoint of: a cluster or workgroup without a host.
+func (r *reader) lookedUp(t *Target) bool {
+	return t.Method == MethodPassword && t.Engine == Redshift && t.Host == "" && (r.Has(extras.Cluster) || r.Has(extras.Workgroup))
 }
 
 // user finds out whether the session's user is the named one or the AWS identity's own, IAM:user or IAMR:role.
@@ -193,8 +199,12 @@ func (r *reader) names(t *Target) {
 	case MethodRedshift:
 		t.Cluster = cmp.Or(cluster, t.endpoint.Of("redshift"), firstLabel(t, cluster))
 		r.sameName(t, extras.Cluster, "cluster", cluster, t.endpoint.Of("redshift"))
+		hint := "set host to the cluster's endpoint, or cluster-identifier in the extra"
+		if r.Has(extras.Workgroup) {
+			hint += "; a workgroup needs redshift-serverless or is_serverless to be true"
+		}
 		if t.Cluster == "" {
-			r.Fail("cluster-identifier", errors.New("neither host nor cluster-identifier tells the cluster"), r.switchHint("set host to the cluster's endpoint, or cluster-identifier in the extra"))
+			r.Fail("cluster-identifier", errors.New("neither host nor cluster-identifier tells the cluster"), hint)
 		}
 	case MethodRedshiftServerless:
 		t.Workgroup = cmp.Or(workgroup, t.endpoint.Of("redshift-serverless"), firstLabel(t, workgroup))
@@ -203,7 +213,13 @@ func (r *reader) names(t *Target) {
 			r.Fail("workgroup-name", errors.New("neither host nor workgroup-name tells the workgroup"), "set host to the workgroup's endpoint, or workgroup-name in the extra")
 		}
 	default:
-		if t.Host == "" {
+		serverless, _ := r.Flag(extras.Serverless)
+		switch found := r.lookedUp(t); {
+		case found && workgroup != "" && (serverless || cluster == ""):
+			t.Workgroup = workgroup
+		case found && cluster != "" && !serverless:
+			t.Cluster = cluster
+		case t.Host == "":
 			r.Fail("host", errors.New("the host is missing"), "set host to the database's address")
 		}
 	}
@@ -226,14 +242,6 @@ func (r *reader) sameName(t *Target, o extras.Option, kind, given, endpoint stri
 	}
 }
 
-// switchHint adds to a hint what somebody forgot who named a workgroup and did not say that it is one.
-func (r *reader) switchHint(hint string) string {
-	if r.Has(extras.Workgroup) {
-		return hint + "; a workgroup needs redshift-serverless or is_serverless to be true"
-	}
-	return hint
-}
-
 func (e Engine) defaultPort() int {
 	if e == Redshift {
 		return 5439
@@ -253,7 +261,7 @@ func firstLabel(t *Target, named string) string {
 }
 
 func guessed(label string) string {
-	return fmt.Sprintf("the host is no AWS endpoint: its first label %q is taken for the identifier", mask.Field(label))
+	return fmt.Sprintf("the host is no AWS endpoint: unless AWS knows it as a custom domain, its first label %q is taken for the identifier", mask.Field(label))
 }
 
 var tlsModes = []TLSMode{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
@@ -306,7 +314,7 @@ func (r *reader) tls(t *Target) {
 // means verify-ca.
 func (r *reader) defaultMode(t *Target, ssl bool) TLSMode {
 	switch {
-	case t.Method != MethodPassword, t.endpoint.Service != "", t.TLS.RootCert != "":
+	case t.Method != MethodPassword, t.Host == "", t.endpoint.Service != "", t.TLS.RootCert != "":
 		return "verify-full"
 	case strings.HasPrefix(t.Host, "/"):
 		return "disable"
@@ -337,7 +345,7 @@ func (r *reader) network(t *Target) {
 // unused lists what the extra says that this way to log in has no use for.
 func (r *reader) unused(t *Target) {
 	way := extras.Way{
-		IAM: t.Method != MethodPassword, RDS: t.Method == MethodRDS, Cluster: t.Method == MethodRedshift, Workgroup: t.Method == MethodRedshiftServerless,
+		IAM: t.Method != MethodPassword, Found: r.lookedUp(t), RDS: t.Method == MethodRDS, Cluster: t.Method == MethodRedshift, Workgroup: t.Method == MethodRedshiftServerless,
 		Named: t.Method == MethodRedshift && !t.WithIAM(), Type: r.conn.Type == "redshift",
 	}
 	for _, u := range r.Unused(way) {

@@ -64,6 +64,7 @@ func Open(_ context.Context, o Options) (*Setup, error) {
 	registry := airhook.Chain(airflow.Env{}, store)
 	closeStore := sync.OnceValue(store.Close)
 	logins := iam.New(&session.Resolver{Registry: registry})
+	logins.Logger = o.Logger
 	devDir := os.Getenv("AIRHOOK_DEV_DIR")
 	client, err := airhook.New(airhook.Config{
 		Registry: registry, Logins: logins.Logins(), Resolve: logins.Resolve, Identify: logins.Identify,
@@ -72,7 +73,10 @@ func Open(_ context.Context, o Options) (*Setup, error) {
 			devHint(devDir, usual, t, e)
 		},
 		Route: devRoute(devDir, o.warn), Logger: o.Logger, Tracer: o.Tracer,
-		OnClose: func() { _ = closeStore() },
+		OnClose: func() {
+			logins.Close()
+			_ = closeStore()
+		},
 	})
 	if err != nil {
 		return nil, err

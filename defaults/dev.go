@@ -124,6 +124,9 @@ func (s devStack) has(host string) bool { return s.otherPort("", host, 0) != nil
 
 // otherPort is an error when the stack has that host, but at another port: the connection was stored for another one.
 func (s devStack) otherPort(dir, host string, port int) error {
+	if _, here := s.DialMap[net.JoinHostPort(host, strconv.Itoa(port))]; here {
+		return nil
+	}
 	for endpoint := range s.DialMap {
 		if name, at, err := net.SplitHostPort(endpoint); err == nil && name == host {
 			return fmt.Errorf("the dev stack in %s has %s at port %s, not %d: set the connection's port to %[3]s", dir, host, at, port)

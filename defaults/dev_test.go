@@ -168,6 +168,7 @@ func TestTheHintTellsTheDevStacksSlip(t *testing.T) {
 		"another host, known":         {dir, home, "db.example.com", 5432, airhook.StageDNS, spelling},
 		"another port":                {dir, home, devHost, 1, airhook.StageDNS, "the dev stack in " + dir + " has " + devHost + " at port 5432, not 1: set the connection's port to 5432"},
 		"another port, on the way in": {dir, home, devHost, 1, airhook.StageLogin, spelling},
+		"the port is right":           {dir, home, devHost, 5432, airhook.StageTCP, spelling},
 		"an ended stack":              {home, "", devHost, 5432, airhook.StageTCP, "AIRHOOK_DEV_DIR is set, and its dev stack is not used: none runs in " + home + " (start it: airhook dev up --detach). Else: check the spelling"},
 	} {
 		e := &airhook.Error{Stage: c.stage, Kind: airhook.ErrUnreachable, Hint: spelling}

@@ -165,7 +165,11 @@ func query(ctx context.Context, s *session.Session, region, action, name, value 
 		form.Set(name, value)
 	}
 	body := form.Encode()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, rdsEndpoint(ctx, s, region), strings.NewReader(body))
+	at, err := rdsEndpoint(ctx, s, region)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, at, strings.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -193,8 +197,8 @@ func query(ctx context.Context, s *session.Session, region, action, name, value 
 	return xml.Unmarshal(text, answer)
 }
 
-// rdsEndpoint is where the SDK's own client would ask.
-func rdsEndpoint(ctx context.Context, s *session.Session, region string) string {
+// rdsEndpoint is where the SDK's own client would ask; an error where that is an endpoint that only the SDK can name.
+func rdsEndpoint(ctx context.Context, s *session.Session, region string) (string, error) {
 	_, domain := partitionOf(region)
 	otherwise := s.Config.BaseEndpoint
 	for _, source := range s.Config.ConfigSources {
@@ -207,8 +211,31 @@ func rdsEndpoint(ctx context.Context, s *session.Session, region string) string 
 			}
 		}
 	}
-	if otherwise == nil {
-		otherwise = aws.String("https://rds." + region + "." + domain)
+	at := s.Endpoint(serviceRDS, otherwise)
+	switch {
+	case at != nil:
+		return strings.TrimSuffix(*at, "/") + "/", nil
+	case variant(ctx, s.Config.ConfigSources):
+		return "", errors.New("airhook does not ask RDS at FIPS or dual-stack endpoints")
 	}
-	return strings.TrimSuffix(*s.Endpoint(serviceRDS, otherwise), "/") + "/"
+	return "https://rds." + region + "." + domain + "/", nil
+}
+
+// variant reports whether FIPS or dual-stack endpoints are asked for; the first source that says anything counts.
+func variant(ctx context.Context, sources []any) bool {
+	var fips aws.FIPSEndpointState
+	var dual aws.DualStackEndpointState
+	for _, source := range sources {
+		if of, ok := source.(interface {
+			GetUseFIPSEndpoint(ctx context.Context) (aws.FIPSEndpointState, bool, error)
+		}); ok && fips == aws.FIPSEndpointStateUnset {
+			fips, _, _ = of.GetUseFIPSEndpoint(ctx)
+		}
+		if of, ok := source.(interface {
+			GetUseDualStackEndpoint(ctx context.Context) (aws.DualStackEndpointState, bool, error)
+		}); ok && dual == aws.DualStackEndpointStateUnset {
+			dual, _, _ = of.GetUseDualStackEndpoint(ctx)
+		}
+	}
+	return fips == aws.FIPSEndpointStateEnabled || dual == aws.DualStackEndpointStateEnabled
 }

@@ -14,11 +14,14 @@ import (
 
 // failure explains why a Redshift service gave no credential; of a refusal by IAM also who asked for what, and the policy
 // that would allow it.
-func (l *Logins) failure(ctx context.Context, s *session.Session, t airhook.Target, doing string, err error) error {
+func (l *Logins) failure(ctx context.Context, s *session.Session, t airhook.Target, doing string, err error) *airhook.Error {
 	e := *session.Failure(ctx, doing, err)
 	e.ID, e.Stage = t.ID, airhook.StageCredential
 	var api smithy.APIError
-	if !errors.As(err, &api) {
+	switch {
+	case errors.Is(err, errUnknown):
+		return l.missing(ctx, s, t)
+	case !errors.As(err, &api), e.Resource != "": // AWS refused the role already, and the policy is its caller's
 		return &e
 	}
 	switch api.ErrorCode() {
@@ -38,7 +41,7 @@ func (l *Logins) failure(ctx context.Context, s *session.Session, t airhook.Targ
 func (l *Logins) clusterFailure(ctx context.Context, s *session.Session, t airhook.Target, err error) error {
 	var api smithy.APIError
 	if errors.As(err, &api) && strings.HasPrefix(api.ErrorCode(), "InvalidClusterState") {
-		if found, err := l.cluster(ctx, s, t); err == nil && stopped(found.status) {
+		if found, err := cluster(ctx, s, t); err == nil && stopped(found.status) {
 			return notThere(t, airhook.StageCredential, found.status)
 		}
 	}
@@ -57,8 +60,19 @@ func (l *Logins) denied(ctx context.Context, s *session.Session, e *airhook.Erro
 	if strings.Contains(said.Resource, ":workgroup/") { // it holds an id that only AWS knows
 		f.workgroup = said.Resource
 	}
-	needed := statements(t, f)
-	e.Resource, e.Policy = first(said.Resource, needed[0].Resource[0]), policy(needed)
+	needed := statements(inItsRegion(t), f)
+	e.Resource = first(said.Resource, needed[0].Resource[0])
+	if mayBeDomain(t) || toldByDomain(t) {
+		needed = append(needed, domainStatement(t))
+	}
+	if mayBeDomain(t) {
+		e.Err = fmt.Errorf("%w; %s is a guess from the host's name, which may be a custom domain", e.Err, what(t))
+		e.Hint = settles(t) + "; or attach the policy, which also lets the identity ask whose domain the host is"
+	}
+	e.Policy = policy(needed)
+	if wrong := elsewhere(t); wrong != nil {
+		e.Err, e.Hint = fmt.Errorf("%w: %s", e.Err, wrong[0].why), wrong[0].do
+	}
 }
 
 func first(words ...string) string {

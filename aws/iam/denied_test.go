@@ -83,8 +83,14 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 	if want := `connection "red": cluster "my-cluster" not found in us-east-1`; !errors.Is(e, airhook.ErrClusterNotFound) || e.Error() != want {
 		t.Errorf("got %v, want %s", e, want)
 	}
+	if e.Principal != callerARN || e.Resource != "arn:aws:redshift:us-east-1:123456789012:cluster:my-cluster" {
+		t.Errorf("principal %q, resource %q", e.Principal, e.Resource)
+	}
 	f.fail(400, "ResourceNotFoundException", "x")
 	e = login(t, logins(t, f.URL), serverlessConn(t))
+	if e.Principal != callerARN || e.Resource != "arn:aws:redshift-serverless:us-east-1:123456789012:workgroup/*" {
+		t.Errorf("principal %q, resource %q", e.Principal, e.Resource)
+	}
 	if want := `connection "srv": workgroup "my-workgroup" not found in us-east-1`; !errors.Is(e, airhook.ErrWorkgroupNotFound) || e.Error() != want {
 		t.Errorf("got %v, want %s", e, want)
 	}

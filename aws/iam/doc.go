@@ -5,6 +5,7 @@
 //	logins := iam.New(&session.Resolver{Registry: registry})
 //	client, err := airhook.New(airhook.Config{
 //		Registry: registry, Logins: logins.Logins(), Resolve: logins.Resolve, Identify: logins.Identify, Refused: logins.Refused,
+//		OnClose: logins.Close,
 //	})
 //
 // Who signs is the business of package session.

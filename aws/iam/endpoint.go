@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -26,7 +27,10 @@ func (l *Logins) endpoint(ctx context.Context, s *session.Session, t *airhook.Ta
 	if found.host == "" || found.port == 0 || stopped(found.status) {
 		return notThere(*t, airhook.StageEndpoint, found.status)
 	}
-	t.Host = found.host
+	t.Host, t.EndpointFrom = found.host, "DescribeClusters"
+	if t.Method == airhook.MethodRedshiftServerless {
+		t.EndpointFrom = "GetWorkgroup"
+	}
 	switch {
 	case t.Port == 0:
 		t.Port = found.port
@@ -60,7 +64,7 @@ func notThere(t airhook.Target, stage airhook.Stage, status string) *airhook.Err
 	e.Err = fmt.Errorf("%s is %s: it takes no connections", what(t), strings.ToLower(first(status, "without an endpoint")))
 	switch status = strings.ToLower(status); {
 	case strings.HasPrefix(status, "paus"):
-		e.Hint = "resume it: aws redshift resume-cluster --cluster-identifier " + t.Cluster
+		e.Hint = "resume it: aws redshift resume-cluster --cluster-identifier " + shellWord(t.Cluster)
 	case status == "creating", status == "resuming", status == "rebooting", status == "restoring":
 		e.Hint = "wait some minutes until it is available, and try again"
 	default:
@@ -71,26 +75,36 @@ func notThere(t airhook.Target, stage airhook.Stage, status string) *airhook.Err
 
 // resource asks AWS, or its answer of some minutes ago, what it knows of a target's cluster or workgroup.
 func (l *Logins) resource(ctx context.Context, s *session.Session, t airhook.Target) (resource, error) {
-	ask, id := l.cluster, t.Cluster
+	ask, id := cluster, t.Cluster
 	if t.Method == airhook.MethodRedshiftServerless {
-		ask, id = l.workgroup, t.Workgroup
+		ask, id = workgroup, t.Workgroup
 	}
-	found, err := l.seen.get(ctx, lookupKey(t.Method, s, t, id), lookupLife, func(ctx context.Context) (resource, error) { return ask(ctx, s, t) })
+	doing := "look up " + what(t)
+	found, err := l.seen.get(ctx, lookupKey(t.Method, s, t, id), lookupLife, func(ctx context.Context) (resource, error) {
+		found, err := ask(ctx, s, t)
+		if err != nil && ctx.Err() != nil {
+			err = session.Failure(ctx, doing, err)
+		}
+		return found, err
+	})
 	if err == nil {
 		return found, nil
 	}
-	e := *session.Failure(ctx, "look up "+what(t), err)
-	e.ID, e.Stage = t.ID, airhook.StageEndpoint // the answer may have been for another id
-	return resource{}, &e
+	e := l.failure(ctx, s, t, doing, err) // what is kept is AWS's answer alone: the next who gets it may need something else
+	e.Stage = airhook.StageEndpoint
+	return resource{}, e
 }
 
-func (l *Logins) cluster(ctx context.Context, s *session.Session, t airhook.Target) (resource, error) {
+// errUnknown is an answer without the cluster or workgroup that was asked for.
+var errUnknown = errors.New("AWS knows none of that name")
+
+func cluster(ctx context.Context, s *session.Session, t airhook.Target) (resource, error) {
 	out, err := redshiftClient(s, t).DescribeClusters(ctx, &redshift.DescribeClustersInput{ClusterIdentifier: &t.Cluster})
 	switch {
 	case err != nil:
-		return resource{}, l.failure(ctx, s, t, "look up "+what(t), err)
+		return resource{}, err
 	case len(out.Clusters) == 0:
-		return resource{}, l.missing(ctx, s, t)
+		return resource{}, errUnknown
 	}
 	c := out.Clusters[0]
 	found := resource{id: aws.ToString(c.ClusterIdentifier), status: clusterStatus(c)}
@@ -108,13 +122,13 @@ func clusterStatus(c types.Cluster) string {
 	return aws.ToString(c.ClusterStatus)
 }
 
-func (l *Logins) workgroup(ctx context.Context, s *session.Session, t airhook.Target) (resource, error) {
+func workgroup(ctx context.Context, s *session.Session, t airhook.Target) (resource, error) {
 	out, err := serverlessClient(s, t).GetWorkgroup(ctx, &redshiftserverless.GetWorkgroupInput{WorkgroupName: &t.Workgroup})
 	switch {
 	case err != nil:
-		return resource{}, l.failure(ctx, s, t, "look up "+what(t), err)
+		return resource{}, err
 	case out.Workgroup == nil:
-		return resource{}, l.missing(ctx, s, t)
+		return resource{}, errUnknown
 	}
 	w := out.Workgroup
 	found := resource{id: aws.ToString(w.WorkgroupName), arn: aws.ToString(w.WorkgroupArn), status: string(w.Status)}
@@ -127,7 +141,7 @@ func (l *Logins) workgroup(ctx context.Context, s *session.Session, t airhook.Ta
 // customDomain finds the cluster or workgroup whose custom domain a host is. Where nobody may ask, or nobody knows, the
 // guess and its warning stay: the login shows whether it was right.
 func (l *Logins) customDomain(ctx context.Context, s *session.Session, t *airhook.Target) {
-	if !t.GuessedID() || !strings.Contains(t.Host, ".") { // a domain of one's own has a dot: localhost is a tunnel
+	if !mayBeDomain(*t) {
 		return
 	}
 	ask := clusterOfDomain
@@ -141,6 +155,54 @@ func (l *Logins) customDomain(ctx context.Context, s *session.Session, t *airhoo
 		return
 	}
 	*t = t.Identified(found.id)
+	_, t.EndpointFrom, _ = strings.Cut(domainStatement(*t).Action, ":")
+}
+
+// mayBeDomain reports whether the host may be a custom domain. One has a dot: localhost is a tunnel.
+func mayBeDomain(t airhook.Target) bool { return t.GuessedID() && strings.Contains(t.Host, ".") }
+
+// toldByDomain reports whether AWS told whose custom domain the host is, which it has to tell the next time too.
+func toldByDomain(t airhook.Target) bool {
+	return strings.HasSuffix(t.EndpointFrom, "CustomDomainAssociations")
+}
+
+// domainStatement allows to ask whose custom domain a host is.
+func domainStatement(t airhook.Target) statement {
+	action := "redshift:DescribeCustomDomainAssociations"
+	if t.Method == airhook.MethodRedshiftServerless {
+		action = "redshift-serverless:ListCustomDomainAssociations"
+	}
+	return statement{Action: action, Resource: []string{"*"}}
+}
+
+// idKey is the extra's key that names a target's cluster or workgroup, as Airflow's Redshift connection has it.
+func idKey(t airhook.Target) string {
+	if t.Method == airhook.MethodRedshiftServerless {
+		return "workgroup_name"
+	}
+	return "cluster_identifier"
+}
+
+// settles says how a target is told whose custom domain its host is.
+func settles(t airhook.Target) string {
+	if t.Method == airhook.MethodRedshiftServerless {
+		return "set workgroup_name in the extra"
+	}
+	return "set cluster_identifier in the extra, or is_serverless to true and workgroup_name where it is a workgroup's"
+}
+
+// domainHint is what to do about a guess from the host's name that AWS knows no cluster or workgroup by; "" where there was
+// none.
+func (l *Logins) domainHint(ctx context.Context, s *session.Session, t airhook.Target) string {
+	if !mayBeDomain(t) {
+		return ""
+	}
+	if t.Method == airhook.MethodRedshift {
+		if found, err := workgroupOfDomain(ctx, s, t); err == nil && found.id != "" {
+			return fmt.Sprintf("the host is the custom domain of workgroup %q: set is_serverless to true in the extra", found.id)
+		}
+	}
+	return fmt.Sprintf("the name is only a guess from the host's, which may be a custom domain: %s, or let the identity %s", settles(t), domainStatement(t).Action)
 }
 
 func clusterOfDomain(ctx context.Context, s *session.Session, t airhook.Target) (resource, error) {

@@ -124,8 +124,8 @@ func TestALookUpThatFails(t *testing.T) {
 		"no endpoint":           {hostlessWorkgroup(t), map[string]string{"GetWorkgroup": `{"workgroup": {}}`}, "", airhook.ErrUnreachable, `is without an endpoint`, "AWS console"},
 		"an empty answer":       {hostlessCluster(t), map[string]string{"DescribeClusters": ""}, "", airhook.ErrClusterNotFound, `cluster "my-cluster" not found in us-east-1`, "the account has none in us-east-1"},
 		"throttled":             {hostlessCluster(t), nil, "Throttling", nil, `look up cluster "my-cluster": AWS throttles`, "wait a minute"},
-		"no such cluster":       {hostlessCluster(t), nil, "ClusterNotFound", airhook.ErrClusterNotFound, `cluster "my-cluster" not found in us-east-1`, "check cluster-identifier"},
-		"no such workgroup":     {hostlessWorkgroup(t), nil, "ResourceNotFoundException", airhook.ErrWorkgroupNotFound, `workgroup "my-workgroup" not found in us-east-1`, "check workgroup-name"},
+		"no such cluster":       {hostlessCluster(t), nil, "ClusterNotFound", airhook.ErrClusterNotFound, `cluster "my-cluster" not found in us-east-1`, "check cluster_identifier"},
+		"no such workgroup":     {hostlessWorkgroup(t), nil, "ResourceNotFoundException", airhook.ErrWorkgroupNotFound, `workgroup "my-workgroup" not found in us-east-1`, "check workgroup_name"},
 		"not allowed":           {hostlessCluster(t), nil, "AccessDenied", airhook.ErrAccessDenied, `look up cluster "my-cluster": access denied`, "the policy says how"},
 		"workgroup not allowed": {hostlessWorkgroup(t), nil, "AccessDeniedException", airhook.ErrAccessDenied, `look up workgroup "my-workgroup": access denied`, "the policy says how"},
 	} {
@@ -153,7 +153,7 @@ func TestTheNearestNamesAreTold(t *testing.T) {
 		"nothing like it":              {redshiftConn(t), "zzz", "GetClusterCredentials", "ClusterNotFoundFault", "DescribeClusters", clusters, "the account has in us-east-1: my-cluster, lake. Else check"},
 		"nothing at all":               {redshiftConn(t), "zzz", "GetClusterCredentials", "ClusterNotFound", "DescribeClusters", "", "the account has none in us-east-1: check"},
 		"workgroup":                    {serverlessConn(t), "my-workgruop", "GetCredentials", "ResourceNotFoundException", "ListWorkgroups", workgroups, "did you mean my-workgroup? Else check"},
-		"who may not list gets a hint": {serverlessConn(t), "my-workgruop", "GetCredentials", "ResourceNotFoundException", "", "", "check workgroup-name"},
+		"who may not list gets a hint": {serverlessConn(t), "my-workgruop", "GetCredentials", "ResourceNotFoundException", "", "", "check workgroup_name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
@@ -244,8 +244,37 @@ func TestACustomDomainTellsTheClusterOrWorkgroup(t *testing.T) {
 			if got := target.Cluster + target.Workgroup; got != c.want || guessed != (c.want == strings.Split(c.host, ".")[0]) || target.GuessedID() != guessed {
 				t.Errorf("got %q, warnings %q; want %q", got, target.Warnings, c.want)
 			}
+			if told := strings.HasSuffix(target.EndpointFrom, "CustomDomainAssociations"); told == guessed && c.asked > 0 {
+				t.Errorf("%q told", target.EndpointFrom)
+			}
 			if len(f.calls) != c.asked || target.Host != c.host {
 				t.Errorf("AWS was asked %d times, host %s", len(f.calls), target.Host)
+			}
+		})
+	}
+}
+
+// TestAGuessThatIsNoClustersSaysWhatSettlesIt, and whose domain the host is where the identity may ask.
+func TestAGuessThatIsNoClustersSaysWhatSettlesIt(t *testing.T) {
+	const here = `"aws_conn_id": "my_aws", "region": "us-east-1"}`
+	settled := "set cluster_identifier in the extra, or is_serverless to true and workgroup_name where it is a workgroup's"
+	for name, c := range map[string]struct {
+		extra, code string
+		knows       map[string]string
+		hint        string
+	}{
+		"a workgroup's":  {`{"iam": true, ` + here, "ClusterNotFound", map[string]string{"ListCustomDomainAssociations": groupDomain}, `the host is the custom domain of workgroup "my-workgroup": set is_serverless to true in the extra`},
+		"nobody may ask": {`{"iam": true, ` + here, "ClusterNotFound", nil, "which may be a custom domain: " + settled},
+		"no workgroup's": {`{"iam": true, "is_serverless": true, ` + here, "ResourceNotFoundException", nil, "which may be a custom domain: set workgroup_name in the extra, or let the identity redshift-serverless:ListCustomDomainAssociations"},
+		"refused":        {`{"iam": true, ` + here, "AccessDenied", nil, settled + "; or attach the policy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			f.knows = c.knows
+			f.fail(400, c.code, "no")
+			e := login(t, logins(t, f.URL), conn(t, "red", "redshift", "warehouse.example.com", c.extra))
+			if !strings.Contains(e.Hint, c.hint) || (e.Policy != nil) != strings.Contains(string(e.Policy), "redshift:DescribeCustomDomainAssociations") || (e.Policy != nil) != (c.code == "AccessDenied") {
+				t.Errorf("got %v (%s), policy %s", e, e.Hint, e.Policy)
 			}
 		})
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/aws/session"
@@ -22,17 +24,30 @@ const (
 
 // Logins logs in with IAM. It is safe for concurrent use.
 type Logins struct {
+	// Logger hears when this machine's clock is ahead of AWS's so far that passwords come expired; nil is silent.
+	Logger *slog.Logger
+
 	sessions *session.Resolver
 	seen     lookups[resource]
 	asked    lookups[asked]
+	names    lookups[string]
 
 	mu         sync.Mutex
 	identities map[string]identified
+	late       map[string]time.Duration // by how much the last password of a login had expired when it came
+	told       bool                     // that the clock is ahead
 }
 
 // New returns the logins that sign with the AWS connections of a resolver.
 func New(sessions *session.Resolver) *Logins {
-	return &Logins{sessions: sessions, identities: map[string]identified{}}
+	return &Logins{sessions: sessions, identities: map[string]identified{}, late: map[string]time.Duration{}}
+}
+
+// Close ends the look-ups that still run, and waits for them. After it nothing is looked up.
+func (l *Logins) Close() {
+	l.seen.close()
+	l.asked.close()
+	l.names.close()
 }
 
 // Logins returns a login for each IAM method of a target, for airhook.Config.
@@ -47,6 +62,9 @@ func (l *Logins) Logins() map[string]airhook.Login {
 // custom domain of a cluster or workgroup; for others it calls no service. A target without a region is ErrInvalid, an
 // undefined aws_conn_id ErrNotFound; a look-up fails with the kinds of a login.
 func (l *Logins) Resolve(ctx context.Context, t airhook.Target) (airhook.Target, error) {
+	if t.Method == airhook.MethodPassword && t.Host == "" {
+		return l.byPassword(ctx, t)
+	}
 	if t.Method == airhook.MethodPassword {
 		if t.Region == "" && t.EndpointRegion() != "" {
 			t.Region, t.RegionFrom = t.EndpointRegion(), "endpoint name"
@@ -68,8 +86,21 @@ func (l *Logins) Resolve(ctx context.Context, t airhook.Target) (airhook.Target,
 	return t, err
 }
 
+// byPassword looks up the endpoint of a cluster or workgroup that a password logs in to, as it would for AWS's own login.
+func (l *Logins) byPassword(ctx context.Context, t airhook.Target) (airhook.Target, error) {
+	if t.Method = airhook.MethodRedshift; t.Workgroup != "" {
+		t.Method = airhook.MethodRedshiftServerless
+	}
+	t, err := l.Resolve(ctx, t)
+	t.Method = airhook.MethodPassword
+	return t, err
+}
+
 // place fills in who signs, and in which region.
 func (l *Logins) place(ctx context.Context, t *airhook.Target) (*session.Session, error) {
+	if err := validID(*t); err != nil {
+		return nil, err
+	}
 	s, err := l.open(ctx, *t)
 	if err != nil {
 		return nil, err
@@ -78,6 +109,22 @@ func (l *Logins) place(ctx context.Context, t *airhook.Target) (*session.Session
 	t.Warnings = append(t.Warnings[:len(t.Warnings):len(t.Warnings)], s.Warnings...)
 	t.Refused = first(t.Refused, s.Refused)
 	return s, region(s, t)
+}
+
+// validID refuses what can't be a cluster's identifier or a workgroup's name: letters, digits and hyphens (API references of
+// Redshift, CreateCluster, and Redshift Serverless, CreateWorkgroup). The first label of a host may have more.
+func validID(t airhook.Target) error {
+	id, key, of := t.Cluster, "cluster_identifier", "cluster's identifier"
+	if t.Method == airhook.MethodRedshiftServerless {
+		id, key, of = t.Workgroup, "workgroup_name", "workgroup's name"
+	}
+	odd := func(c rune) bool {
+		return c != '-' && c != '_' && !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9')
+	}
+	if t.GuessedID() || !strings.ContainsFunc(id, odd) {
+		return nil
+	}
+	return invalid(t, airhook.StageTarget, fmt.Sprintf("%q is no %s: it has letters, digits and hyphens", mask.Field(id), of), "correct "+key+" in the extra")
 }
 
 // open returns the session that signs for a target; errors say where its id was named.

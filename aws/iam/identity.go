@@ -29,7 +29,7 @@ func (l *Logins) Identify(ctx context.Context, t airhook.Target) (airhook.Identi
 	if err != nil {
 		return airhook.Identity{}, err
 	}
-	who := airhook.Identity{Source: s.Source(aws.Credentials{})}
+	who := airhook.Identity{Source: s.Source(aws.Credentials{}), RoleARN: s.RoleARN}
 	if first(t.Refused, s.Refused) != "" {
 		return who, nil
 	}

@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/rds/auth"
 	"github.com/aws/aws-sdk-go-v2/service/redshift"
 	"github.com/aws/aws-sdk-go-v2/service/redshiftserverless"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/airhook-go/airhook"
 	"github.com/airhook-go/airhook/aws/session"
@@ -105,13 +107,14 @@ func (l *Logins) redshift(ctx context.Context, t airhook.Target) (airhook.Creden
 	if err != nil {
 		return airhook.Credential{}, l.clusterFailure(ctx, s, t, err)
 	}
-	return got.credential(t, creds, now)
+	return l.issue(s, t, got, creds, now)
 }
 
 // issued is what AWS answers, whichever of the three calls it was.
 type issued struct {
 	user, password *string
 	expires        *time.Time
+	about          middleware.Metadata
 }
 
 func askAsUser(ctx context.Context, client *redshift.Client, t airhook.Target) (issued, error) {
@@ -121,7 +124,7 @@ func askAsUser(ctx context.Context, client *redshift.Client, t airhook.Target) (
 	if err != nil {
 		return issued{}, err
 	}
-	return issued{out.DbUser, out.DbPassword, out.Expiration}, nil
+	return issued{out.DbUser, out.DbPassword, out.Expiration, out.ResultMetadata}, nil
 }
 
 // askAsIdentity: the database user is IAM:name or IAMR:role (Amazon Redshift API Reference,
@@ -133,7 +136,7 @@ func askAsIdentity(ctx context.Context, client *redshift.Client, t airhook.Targe
 	if err != nil {
 		return issued{}, err
 	}
-	return issued{out.DbUser, out.DbPassword, out.Expiration}, nil
+	return issued{out.DbUser, out.DbPassword, out.Expiration, out.ResultMetadata}, nil
 }
 
 // serverless asks Redshift Serverless for a temporary password; its user is the AWS identity's.
@@ -149,7 +152,7 @@ func (l *Logins) serverless(ctx context.Context, t airhook.Target) (airhook.Cred
 	if err != nil {
 		return airhook.Credential{}, l.failure(ctx, s, t, fmt.Sprintf("get credentials for workgroup %q", t.Workgroup), err)
 	}
-	return issued{out.DbUser, out.DbPassword, out.Expiration}.credential(t, creds, now)
+	return l.issue(s, t, issued{out.DbUser, out.DbPassword, out.Expiration, out.ResultMetadata}, creds, now)
 }
 
 func redshiftClient(s *session.Session, t airhook.Target, more ...func(*redshift.Options)) *redshift.Client {
@@ -191,4 +194,51 @@ func (i issued) credential(t airhook.Target, creds aws.Credentials, asked time.T
 		cred.Expires = *i.expires
 	}
 	return cred, nil
+}
+
+// issue makes a credential of what AWS answered, and remembers by how much it had expired when it came: that is why the
+// database may refuse it.
+func (l *Logins) issue(s *session.Session, t airhook.Target, got issued, creds aws.Credentials, asked time.Time) (airhook.Credential, error) {
+	cred, err := got.credential(t, creds, asked)
+	if err != nil {
+		return cred, err
+	}
+	behind, _ := awsmiddleware.GetAttemptSkew(got.about)
+	late := time.Since(cred.Expires)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if ahead := -behind; late > 0 && ahead >= time.Minute {
+		late -= ahead // by the clock of AWS, which the database goes by
+		l.tellAhead(t, ahead)
+	}
+	key := loginKey(s, t)
+	if late <= 0 {
+		delete(l.late, key)
+		return cred, nil
+	}
+	if len(l.late) >= mostLookups {
+		clear(l.late)
+	}
+	l.late[key] = late
+	return cred, nil
+}
+
+// tellAhead warns once; the caller holds the lock.
+func (l *Logins) tellAhead(t airhook.Target, ahead time.Duration) {
+	if l.told || l.Logger == nil {
+		return
+	}
+	l.told = true
+	l.Logger.Warn("the clock is wrong", "why", fmt.Sprintf("this machine's clock is %s ahead of AWS's", inTens(ahead)), "conn", t.ID)
+}
+
+// cameLate is by how much the last password of a login had expired when it came; zero when it hadn't.
+func (l *Logins) cameLate(s *session.Session, t airhook.Target) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.late[loginKey(s, t)]
+}
+
+func loginKey(s *session.Session, t airhook.Target) string {
+	return lookupKey(t.Method, s, t, t.Cluster+" "+t.Workgroup+" "+t.User)
 }

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -30,11 +31,19 @@ type resource struct {
 type lookups[T comparable] struct {
 	mu     sync.Mutex
 	values map[string]*refresh.Value[T]
+	closed bool
 }
+
+var errClosed = &airhook.Error{Kind: airhook.ErrInvalid, Err: errors.New("the AWS logins are closed"), Hint: "open a new client"}
 
 // get answers from what is known, else by fetch. The key says who asks for what: fetch is kept.
 func (k *lookups[T]) get(ctx context.Context, key string, life time.Duration, fetch func(ctx context.Context) (T, error)) (T, error) {
 	k.mu.Lock()
+	if k.closed {
+		k.mu.Unlock()
+		var none T
+		return none, errClosed
+	}
 	value, ok := k.values[key]
 	if !ok {
 		if k.values == nil || len(k.values) >= mostLookups {
@@ -48,7 +57,21 @@ func (k *lookups[T]) get(ctx context.Context, key string, life time.Duration, fe
 		k.values[key] = value
 	}
 	k.mu.Unlock()
-	return value.Get(ctx)
+	found, err := value.Get(ctx)
+	if errors.Is(err, refresh.ErrClosed) {
+		err = errClosed
+	}
+	return found, err
+}
+
+// close ends the calls that run, and waits for them.
+func (k *lookups[T]) close() {
+	k.mu.Lock()
+	k.closed = true
+	k.mu.Unlock()
+	for _, value := range k.values { // nobody adds to it any more
+		value.Close()
+	}
 }
 
 // lookupKey: what one identity may see, another may not.

@@ -14,19 +14,36 @@ import (
 	"github.com/airhook-go/airhook/internal/suggest"
 )
 
-// missing says that there is no such cluster or workgroup, and which ones the identity may see instead.
+// missing says that there is no such cluster or workgroup, who asked, and which ones the identity may see instead.
 func (l *Logins) missing(ctx context.Context, s *session.Session, t airhook.Target) *airhook.Error {
 	e := &airhook.Error{ID: t.ID, Stage: airhook.StageCredential, Kind: airhook.ErrClusterNotFound}
 	e.Err = fmt.Errorf("%s not found in %s", what(t), t.Region)
 	id, list := t.Cluster, clusterNames
-	e.Hint = "check cluster-identifier (it is case-sensitive), the region, and that the AWS account is the cluster's"
+	e.Hint = "check cluster_identifier (it is case-sensitive), the region, and that the AWS account is the cluster's"
 	if t.Method == airhook.MethodRedshiftServerless {
 		id, list = t.Workgroup, workgroupNames
-		e.Kind, e.Hint = airhook.ErrWorkgroupNotFound, "check workgroup-name, the region, and that the AWS account is the workgroup's"
+		e.Kind, e.Hint = airhook.ErrWorkgroupNotFound, "check workgroup_name, the region, and that the AWS account is the workgroup's"
 	}
 	bounded, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
-	names, err := list(bounded, s, t)
+	if who, err := l.Identify(bounded, t); err == nil {
+		e.Principal = who.ARN
+	}
+	e.Resource = resourceARN(t, account(s, t, e.Principal))
+	if wrong := elsewhere(t); wrong != nil {
+		e.Err = fmt.Errorf("%w: %s", e.Err, wrong[0].why)
+		e.Hint = wrong[0].do
+		return e
+	}
+	if hint := l.domainHint(bounded, s, t); hint != "" {
+		e.Hint = hint
+		return e
+	}
+	joined, err := l.names.get(bounded, lookupKey("names of "+t.Method, s, t, ""), askedLife, func(ctx context.Context) (string, error) {
+		names, err := list(ctx, s, t)
+		return strings.Join(names, "\n"), err
+	})
+	names := strings.Fields(joined)
 	if near := suggest.Nearest(id, names); len(near) > 0 {
 		e.Hint = "did you mean " + strings.Join(near, ", ") + "? Else " + e.Hint
 	} else if len(names) > 0 {
@@ -35,6 +52,14 @@ func (l *Logins) missing(ctx context.Context, s *session.Session, t airhook.Targ
 		e.Hint = fmt.Sprintf("the account has none in %s: %s", t.Region, e.Hint)
 	}
 	return e
+}
+
+// resourceARN is the cluster or workgroup that was asked for. A workgroup's ends in an id that only AWS knows.
+func resourceARN(t airhook.Target, account string) string {
+	if t.Method == airhook.MethodRedshiftServerless {
+		return fmt.Sprintf("arn:%s:redshift-serverless:%s:%s:workgroup/*", partition(t.Region), t.Region, first(account, "*"))
+	}
+	return fmt.Sprintf("arn:%s:redshift:%s:%s:cluster:%s", partition(t.Region), t.Region, first(account, "*"), t.Cluster)
 }
 
 // few are the first names of a list.

@@ -18,6 +18,9 @@ type Needs struct {
 	Permissions json.RawMessage
 	// Trust is the trust policy of the role that logs in; nil when no role is known.
 	Trust json.RawMessage
+	// Role and Caller are Permissions by who has to have them, where a role logs in: the role, and whoever assumes it. Without
+	// a role, nil.
+	Role, Caller json.RawMessage
 	// SQL are the statements that the database needs, run by somebody who may create users.
 	SQL []string
 	// Notes say where each document belongs, what stands for something that isn't known, and how to find that.
@@ -45,23 +48,28 @@ func (l *Logins) Needs(ctx context.Context, t airhook.Target) (Needs, error) {
 	}
 	ask, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
+	var n Needs
+	if wrong := elsewhere(t); wrong != nil {
+		t = inItsRegion(t)
+		n.note("%s: %s. The policy is for the endpoint's region", wrong[0].why, wrong[0].do)
+	}
 	guessed := t.GuessedID()
 	l.customDomain(ask, s, &t)
 	who, err := l.Identify(ask, t)
 	if ctx.Err() != nil {
 		return Needs{}, inStage(t, session.Failure(ctx, "ask STS who signs", ctx.Err()))
 	}
-	var n Needs
 	if err != nil {
 		n.note("AWS could not be asked who signs: %v", err)
 	}
 	all := n.statements(ask, l, s, t, who.ARN)
 	n.Resource = all[0].Resource[0]
-	if guessed {
+	if guessed && strings.Contains(t.Host, ".") {
 		all = n.domain(t, all)
 	}
 	n.trust(ask, l, s, t, who)
-	if assumed := n.assumes(ask, l, s, t); len(assumed) > 0 {
+	if assumed := n.assumes(s); len(assumed) > 0 {
+		n.Role, n.Caller = policy(all), policy(assumed)
 		all = append(numbered(all, sidLogin), numbered(assumed, sidAssume)...)
 	}
 	n.Permissions = policy(all)
@@ -85,7 +93,7 @@ func (n *Needs) statements(ctx context.Context, l *Logins, s *session.Session, t
 			f.account = accountOf(found.arn)
 			break
 		}
-		n.note("* stands for the workgroup's id, which AWS did not tell%s: aws redshift-serverless get-workgroup --workgroup-name %s --query workgroup.workgroupArn", because(err), t.Workgroup)
+		n.note("* stands for the workgroup's id, which AWS did not tell%s: aws redshift-serverless get-workgroup --workgroup-name %s --query workgroup.workgroupArn", because(err), shellWord(t.Workgroup))
 	}
 	if f.account == "" {
 		n.note("* stands for the account of the database, twelve digits: aws sts get-caller-identity, as somebody of that account")
@@ -95,16 +103,13 @@ func (n *Needs) statements(ctx context.Context, l *Logins, s *session.Session, t
 
 // domain: to know the cluster or workgroup behind a custom domain is a permission too.
 func (n *Needs) domain(t airhook.Target, all []statement) []statement {
-	action, key := "redshift:DescribeCustomDomainAssociations", "cluster-identifier"
-	if t.Method == airhook.MethodRedshiftServerless {
-		action, key = "redshift-serverless:ListCustomDomainAssociations", "workgroup-name"
-	}
+	ask := domainStatement(t)
 	if t.GuessedID() {
-		n.note("%s is only a guess from the host's name; if that is a custom domain, ask as somebody who may %s, or set %s in the extra", what(t), action, key)
-		return all
+		n.note("%s is only a guess from the host's name, which may be a custom domain: then %s tells whose it is, and the other statements have to name that one; to settle it, %s", what(t), ask.Action, settles(t))
+	} else {
+		n.note("%s tells that %s is the domain of %s; with %s in the extra it is not needed", ask.Action, t.Host, what(t), idKey(t))
 	}
-	n.note("%s tells that %s is the domain of %s; with %s in the extra it is not needed", action, t.Host, what(t), key)
-	return append(all, statement{Action: action, Resource: []string{"*"}})
+	return append(all, ask)
 }
 
 // database notes the resource id, which the policy leaves open: a refusal, which can't look it up, names the same policy.
@@ -127,6 +132,7 @@ func (n *Needs) database(ctx context.Context, l *Logins, s *session.Session, t a
 }
 
 func findResourceID(any, id string) string {
+	id = shellWord(id)
 	switch any {
 	case "cluster-*":
 		return "aws rds describe-db-clusters --db-cluster-identifier " + id + " --query 'DBClusters[].DbClusterResourceId'"
@@ -134,6 +140,17 @@ func findResourceID(any, id string) string {
 		return "the end of what this prints: aws rds describe-db-proxies --db-proxy-name " + id + " --query 'DBProxies[].DBProxyArn'"
 	}
 	return "aws rds describe-db-instances --db-instance-identifier " + id + " --query 'DBInstances[].[DbiResourceId,DBClusterIdentifier]'; of a cluster's member it is the cluster's"
+}
+
+// shellWord is a text as one word of a shell's command: what is printed is copied.
+func shellWord(text string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r)
+	}
+	if text != "" && strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0 {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // because is a reason in brackets, on one line.
@@ -145,15 +162,15 @@ func because(err error) string {
 }
 
 // assumes are the permissions to assume the role that logs in. A web identity needs none.
-func (n *Needs) assumes(ctx context.Context, l *Logins, s *session.Session, t airhook.Target) []statement {
-	how := l.assuming(ctx, s, t)
-	if s.RoleARN == "" || how.web {
+func (n *Needs) assumes(s *session.Session) []statement {
+	how, assumed := s.Assumed()
+	if !assumed || how.TokenFile != "" {
 		return nil
 	}
 	n.note("statement %s belongs to whoever assumes %s; in the role's own account its trust policy is enough when it names the caller. The others belong to the role", sidAssume, s.RoleARN)
-	all := []statement{{Action: assumeRole, Resource: []string{s.RoleARN}}}
-	if how.tags {
-		all = append(all, statement{Action: tagSession, Resource: []string{s.RoleARN}})
+	var all []statement
+	for _, action := range actions(how) {
+		all = append(all, statement{Action: action, Resource: []string{s.RoleARN}})
 	}
 	return all
 }

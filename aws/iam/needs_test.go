@@ -161,13 +161,13 @@ func TestALoginNeedsThisAndNoMore(t *testing.T) {
 				{"redshift:DescribeCustomDomainAssociations", "*"},
 			},
 			nil,
-			[]string{"with cluster-identifier in the extra it is not needed"},
+			[]string{"with cluster_identifier in the extra it is not needed"},
 		},
 		"perhaps a custom domain": {
 			conn(t, "red", "redshift", "warehouse.example.com", `{"iam": true, "aws_conn_id": "my_aws", "region": "us-east-1"}`), nil,
-			[][2]string{{"redshift:GetClusterCredentials", "arn:aws:redshift:" + account + ":dbuser:warehouse/app"}, {"redshift:GetClusterCredentials", "arn:aws:redshift:" + account + ":dbname:warehouse/dev"}},
+			[][2]string{{"redshift:GetClusterCredentials", "arn:aws:redshift:" + account + ":dbuser:warehouse/app"}, {"redshift:GetClusterCredentials", "arn:aws:redshift:" + account + ":dbname:warehouse/dev"}, {"redshift:DescribeCustomDomainAssociations", "*"}},
 			nil,
-			[]string{`cluster "warehouse" is only a guess from the host's name`},
+			[]string{`cluster "warehouse" is only a guess from the host's name, which may be a custom domain`, "to settle it, set cluster_identifier in the extra"},
 		},
 		"workgroup": {
 			serverlessConn(t),
@@ -311,7 +311,7 @@ func TestTheRoleTrustsWhoAssumesIt(t *testing.T) {
 		},
 		"a role on top of a role": {
 			`{"role_arn": "` + roleARN + `", "assume_role_kwargs": {"ExternalId": "x-7"}}`, `{"aws_conn_id": "my_aws", "role_arn": "` + other + `"}`,
-			`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:role/etl"},"Action":"sts:AssumeRole"}`, other,
+			`{"Effect":"Allow","Principal":{"AWS":"` + roleARN + `"},"Action":"sts:AssumeRole"}`, other,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -330,6 +330,9 @@ func TestTheRoleTrustsWhoAssumesIt(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, pairs(t, n.Permissions)); diff != "" {
 				t.Error(diff)
+			}
+			if diff := cmp.Diff(want, append(pairs(t, n.Role), pairs(t, n.Caller)...)); diff != "" || len(pairs(t, n.Role)) != 1 {
+				t.Errorf("by who has to have them: %s", diff)
 			}
 			if !strings.Contains(string(n.Permissions), `{"Sid":"ForWhoAssumesTheRole","Effect":"Allow","Action":"sts:AssumeRole"`) || !strings.Contains(strings.Join(n.Notes, "\n"), "statement ForWhoAssumesTheRole belongs to whoever assumes "+c.assumes) {
 				t.Errorf("%s, notes %q", n.Permissions, n.Notes)

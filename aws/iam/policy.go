@@ -37,7 +37,7 @@ func statements(t airhook.Target, f facts) []statement {
 	arn := func(service, format string, args ...any) string {
 		return fmt.Sprintf("arn:%s:%s:%s:%s:", partition(t.Region), service, t.Region, first(f.account, "*")) + fmt.Sprintf(format, args...)
 	}
-	t.User, t.Database = literal(t.User), literal(t.Database)
+	t.User, t.Database, t.Cluster = literal(t.User), literal(t.Database), literal(t.Cluster)
 	switch t.Method {
 	case airhook.MethodRDS:
 		return []statement{{Action: "rds-db:connect", Resource: []string{arn("rds-db", "dbuser:%s/%s", anyResourceID(t.SignHost), t.User)}}}

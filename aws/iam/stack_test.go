@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ func newAccount(t *testing.T) account {
 	a, err := cloud.New(cloud.Options{
 		Databases:  []cloud.Database{{ID: "mydb", Endpoint: database, Port: 5432, Database: "dev", MasterUser: "postgres"}},
 		Clusters:   []cloud.Cluster{{ID: "my-cluster", Endpoint: cluster, Port: 5439, Database: "dev", MasterUser: "awsuser", CustomDomain: "warehouse.example.com"}},
-		Workgroups: []cloud.Workgroup{{Name: "my-workgroup", Endpoint: workgroup, Port: 5439, Database: "dev", CustomDomain: "wg.example.com"}},
+		Workgroups: []cloud.Workgroup{{Name: "my-workgroup", Endpoint: workgroup, Port: 5439, Database: "dev", CustomDomain: "lakehouse.example.com"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +122,13 @@ func (d document) pairs() (all []string) {
 	return all
 }
 
+func (d document) actions() (all []string) {
+	for _, s := range d.Statement {
+		all = append(all, s.Action)
+	}
+	return all
+}
+
 // only keeps the statements that keep says.
 func (d document) only(keep func(i int, sid string) bool) []byte {
 	one := document{Version: d.Version}
@@ -199,6 +207,46 @@ func TestThePrintedPolicyLetsInAndNothingOfItIsTooMuch(t *testing.T) {
 	}
 }
 
+// TestTheNewcomerOfACustomDomain is told how to learn whose it is, and then what that one needs.
+func TestTheNewcomerOfACustomDomain(t *testing.T) {
+	a := newAccount(t)
+	for _, db := range []airhook.Connection{
+		a.conn("red", "redshift", "warehouse.example.com", `{"iam": true, "aws_conn_id": "my_aws", "region": "us-east-1"}`),
+		a.conn("srv", "redshift", "lakehouse.example.com", `{"iam": true, "is_serverless": true, "aws_conn_id": "my_aws", "region": "us-east-1"}`),
+	} {
+		newcomer, want := a.user("newcomer", nil), `cluster "warehouse" is a guess`
+		if db.ID == "srv" {
+			want = `workgroup "lakehouse" is a guess`
+		}
+		_, _, err := a.login(t.Context(), a.logins(newcomer), db)
+		var e *airhook.Error
+		if !errors.As(err, &e) || !errors.Is(err, airhook.ErrAccessDenied) && !errors.Is(err, airhook.ErrWorkgroupNotFound) || e.Principal != newcomer.ARN {
+			t.Fatalf("%s: got %v", db.ID, err)
+		}
+		if errors.Is(err, airhook.ErrAccessDenied) && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", db.ID, err, want)
+		}
+		target, _ := db.Target()
+		for range 2 { // whose domain it is, then the login
+			need, err := a.logins(newcomer).Needs(t.Context(), target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, err = a.login(t.Context(), a.logins(newcomer), db)
+			if err == nil { // a workgroup's id was a *
+				break
+			}
+			if !errors.As(err, &e) || !slices.Equal(read(t, e.Policy).actions(), read(t, need.Permissions).actions()) {
+				t.Errorf("%s: the refusal has another policy: %v", db.ID, err)
+			}
+			newcomer = a.user("newcomer", need.Permissions)
+		}
+		if _, cred, err := a.login(t.Context(), a.logins(newcomer), db); err != nil || cred.User == "" {
+			t.Errorf("%s: with what was printed: %v", db.ID, err)
+		}
+	}
+}
+
 // TestThePrintedTrustLetsTheRoleBeAssumed, by its own account and with the external id only.
 func TestThePrintedTrustLetsTheRoleBeAssumed(t *testing.T) {
 	a := newAccount(t)
@@ -244,16 +292,16 @@ func TestEndpointsAndDomainsOfTheAccount(t *testing.T) {
 	l := a.logins(a.Principals()[0])
 	const here = `"iam": true, "aws_conn_id": "my_aws", "region": "us-east-1"}`
 	for _, c := range []struct {
-		conn     airhook.Connection
-		host, id string
+		conn           airhook.Connection
+		host, id, from string
 	}{
-		{a.conn("a", "redshift", "", `{"cluster_identifier": "my-cluster", `+here), cluster, "my-cluster"},
-		{a.conn("b", "redshift", "", `{"is_serverless": true, "serverless_work_group": "my-workgroup", `+here), workgroup, "my-workgroup"},
-		{a.conn("c", "redshift", "warehouse.example.com", `{`+here), "warehouse.example.com", "my-cluster"},
-		{a.conn("d", "redshift", "wg.example.com", `{"is_serverless": true, `+here), "wg.example.com", "my-workgroup"},
+		{a.conn("a", "redshift", "", `{"cluster_identifier": "my-cluster", `+here), cluster, "my-cluster", "DescribeClusters"},
+		{a.conn("b", "redshift", "", `{"is_serverless": true, "serverless_work_group": "my-workgroup", `+here), workgroup, "my-workgroup", "GetWorkgroup"},
+		{a.conn("c", "redshift", "warehouse.example.com", `{`+here), "warehouse.example.com", "my-cluster", "DescribeCustomDomainAssociations"},
+		{a.conn("d", "redshift", "lakehouse.example.com", `{"is_serverless": true, `+here), "lakehouse.example.com", "my-workgroup", "ListCustomDomainAssociations"},
 	} {
 		target, cred, err := a.login(t.Context(), l, c.conn)
-		if err != nil || cred.User == "" || target.Host != c.host || target.Cluster+target.Workgroup != c.id || target.Port != 5439 {
+		if err != nil || cred.User == "" || target.Host != c.host || target.Cluster+target.Workgroup != c.id || target.Port != 5439 || target.EndpointFrom != c.from {
 			t.Errorf("%s: got %s:%d of %s%s, %v", c.conn.ID, target.Host, target.Port, target.Cluster, target.Workgroup, err)
 		}
 	}
@@ -281,6 +329,28 @@ func TestTheClockIsBlamedByMinutes(t *testing.T) {
 		if !errors.As(err, &e) || !strings.HasPrefix(e.Hint, want) {
 			t.Errorf("%s: got %v (%+v)", skew, err, e)
 		}
+	}
+}
+
+// TestAClockAheadIsTold, where it makes passwords that are good come expired: once, and by how much.
+func TestAClockAheadIsTold(t *testing.T) {
+	a := newAccount(t)
+	a.Skew(-20 * time.Minute)
+	admin := a.Principals()[0]
+	aws := a.conn("my_aws", "aws", "", fmt.Sprintf(`{"endpoint_url": %q}`, a.url)) // the SDK learns the difference from the first refusal
+	aws.Login, aws.Password, aws.Schema = admin.AccessKeyID, airhook.NewSecret(admin.SecretAccessKey), ""
+	l := iam.New(&session.Resolver{Registry: airhooktest.Registry(aws)})
+	var log strings.Builder
+	l.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	for _, db := range []airhook.Connection{
+		a.conn("red", "redshift", cluster, `{"iam": true, "aws_conn_id": "my_aws"}`), a.conn("srv", "redshift", workgroup, `{"iam": true, "is_serverless": true, "aws_conn_id": "my_aws"}`),
+	} {
+		if _, _, err := a.login(t.Context(), l, db); err != nil {
+			t.Error(err)
+		}
+	}
+	if strings.Count(log.String(), "level=WARN") != 1 || !strings.Contains(log.String(), "this machine's clock is 20m0s ahead of AWS's") {
+		t.Errorf("log: %s", log.String())
 	}
 }
 

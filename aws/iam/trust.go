@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	assumeRole = "sts:AssumeRole"
-	tagSession = "sts:TagSession"
+	assumeRole        = "sts:AssumeRole"
+	tagSession        = "sts:TagSession"
+	setSourceIdentity = "sts:SetSourceIdentity"
 )
 
 // entrusted is the statement of a role's trust policy: who may assume it, and how (IAM User Guide, "AWS JSON policy
@@ -40,51 +41,65 @@ func trustPolicy(action any, kind, principal string, equals map[string]string) j
 }
 
 // roleOf is the role that a login is a session of, by ARN; "" when it is none, or nobody knows. An assumed role's ARN has
-// lost the path of the role's own.
-func roleOf(s *session.Session, arn string) string {
+// lost the path of the role's own, which a note says.
+func (n *Needs) roleOf(s *session.Session, arn string) string {
 	kind, path, _ := strings.Cut(last(arn), "/")
 	if s.RoleARN != "" || kind != "assumed-role" {
 		return s.RoleARN
 	}
 	name, _, _ := strings.Cut(path, "/")
 	parts := strings.SplitN(arn, ":", 6)
+	n.note("if role %s has a path, as those of IAM Identity Center have, put it in: aws iam get-role --role-name %s --query Role.Arn", name, shellWord(name))
 	return fmt.Sprintf("arn:%s:iam::%s:role/%s", parts[1], parts[4], name)
 }
 
 // trust is the policy of the role that logs in, as far as it shows who assumes it.
 func (n *Needs) trust(ctx context.Context, l *Logins, s *session.Session, t airhook.Target, who airhook.Identity) {
-	role := roleOf(s, who.ARN)
+	role := n.roleOf(s, who.ARN)
 	if role == "" {
 		return
 	}
-	how := l.assuming(ctx, s, t)
+	how, assumed := s.Assumed()
 	switch {
-	case how.web:
-		n.trustToken(how.tokenFile, role)
-	case s.RoleARN != "":
-		n.trustCaller(ctx, l, s, t, how)
-	case how.service != "":
-		n.Trust = trustPolicy(how.action, "Service", how.service, nil)
+	case how.TokenFile != "":
+		n.trustToken(how.TokenFile, role)
+	case assumed:
+		n.trustCaller(ctx, l, t, how)
+	default:
+		n.trustService(ctx, s)
 	}
 	if n.Trust != nil {
 		n.note("the trust policy belongs to role %s", role)
 	}
 }
 
-// trustCaller trusts whoever signs without the role: by name, or its account where STS can't be asked.
-func (n *Needs) trustCaller(ctx context.Context, l *Logins, s *session.Session, t airhook.Target, how assuming) {
-	var equals map[string]string
-	if how.external != "" {
-		equals = map[string]string{"sts:ExternalId": how.external}
+// actions are what assuming a role needs: session tags and a source identity are permissions of their own (STS API
+// Reference, "AssumeRole").
+func actions(how session.Assumption) []string {
+	all := []string{assumeRole}
+	if how.Tags {
+		all = append(all, tagSession)
 	}
-	caller := l.callerOf(ctx, s, t)
+	if how.SourceIdentity != "" {
+		all = append(all, setSourceIdentity)
+	}
+	return all
+}
+
+// trustCaller trusts whoever signs without the role: by name, or the role's account where STS can't be asked.
+func (n *Needs) trustCaller(ctx context.Context, l *Logins, t airhook.Target, how session.Assumption) {
+	var equals map[string]string
+	if how.ExternalID != "" {
+		equals = map[string]string{"sts:ExternalId": how.ExternalID}
+	}
+	caller := n.callerOf(ctx, l, how.Caller, t)
 	if caller == "" {
-		caller = fmt.Sprintf("arn:%s:iam::%s:root", partOf(s.RoleARN), accountOf(s.RoleARN))
-		n.note("%s stands for whoever assumes the role, which STS did not tell: with root every identity of that account may that is allowed %s; name the user or role to trust it alone", caller, assumeRole)
+		caller = fmt.Sprintf("arn:%s:iam::%s:root", partOf(how.RoleARN), accountOf(how.RoleARN))
+		n.note("%s stands for whoever assumes the role, which STS did not tell: with root every identity of that account may that is allowed %s; name the user or role to trust it alone, or to trust one of another account", caller, assumeRole)
 	}
 	var action any = assumeRole
-	if how.tags {
-		action = []string{assumeRole, tagSession}
+	if all := actions(how); len(all) > 1 {
+		action = all
 	}
 	n.Trust = trustPolicy(action, "AWS", caller, equals)
 }
@@ -93,54 +108,35 @@ func (n *Needs) trustCaller(ctx context.Context, l *Logins, s *session.Session, 
 func partOf(arn string) string { return strings.SplitN(arn, ":", 3)[1] }
 
 // callerOf is who signs before the role is assumed, a role by its own ARN; "" when it can't be learnt.
-func (l *Logins) callerOf(ctx context.Context, s *session.Session, t airhook.Target) string {
-	caller := s.Caller()
-	if caller == nil {
+func (n *Needs) callerOf(ctx context.Context, l *Logins, caller *session.Session, t airhook.Target) string {
+	switch {
+	case caller == nil:
 		return ""
+	case caller.RoleARN != "":
+		return caller.RoleARN
 	}
-	before := *s
-	before.Config.Credentials, before.RoleARN = caller, ""
-	creds, err := before.Credentials(ctx)
+	creds, err := caller.Credentials(ctx)
 	if err != nil {
 		return ""
 	}
-	arn, err := l.arn(ctx, &before, t, creds)
+	arn, err := l.arn(ctx, caller, t, creds)
 	if err != nil {
 		return ""
 	}
-	return first(roleOf(&before, arn), arn)
+	return first(n.roleOf(caller, arn), arn)
 }
 
-// assuming is how a role comes to be assumed.
-type assuming struct {
-	web       bool   // by a token of an identity provider
-	tokenFile string // where that is
-	external  string // ExternalId
-	tags      bool   // of the session, which have an action of their own
-	service   string // which hands the role out to what runs there
-	action    any
-}
-
-// assuming reads where the keys come from, and what the aws connection says.
-func (l *Logins) assuming(ctx context.Context, s *session.Session, t airhook.Target) assuming {
-	if t.RoleARN != "" && t.RoleARN == s.RoleARN { // it is assumed on top of everything else
-		return assuming{}
-	}
+// trustService trusts the service that assumes a role for what runs in it, by where the SDK found the keys.
+func (n *Needs) trustService(ctx context.Context, s *session.Session) {
 	env, _ := config.NewEnvConfig()
-	how := assuming{tokenFile: env.WebIdentityTokenFilePath}
-	if s.RoleARN != "" {
-		how.connection(ctx, l, t.AWSConnID)
-	}
 	creds, _ := s.Credentials(ctx)
-	if strings.HasPrefix(creds.Source, "WebIdentity") {
-		how.web = true
+	if service, action := handsOut(creds.Source, env.ContainerCredentialsRelativePath != ""); service != "" {
+		n.Trust = trustPolicy(action, "Service", service, nil)
 	}
-	how.service, how.action = handsOut(creds.Source, env.ContainerCredentialsRelativePath != "")
-	return how
 }
 
-// handsOut is the service that assumes a role for what runs in it, by where the SDK found the keys. ECS gives its tasks a
-// relative path, EKS its pods a whole URL (SDKs and Tools Reference Guide, "Container credential provider").
+// handsOut is the service behind a source of keys. ECS gives its tasks a relative path, EKS its pods a whole URL (SDKs and
+// Tools Reference Guide, "Container credential provider").
 func handsOut(source string, relative bool) (service string, action any) {
 	switch {
 	case strings.HasPrefix(source, "CredentialsEndpoint") && relative:
@@ -151,34 +147,6 @@ func handsOut(source string, relative bool) (service string, action any) {
 		return "ec2.amazonaws.com", assumeRole
 	}
 	return "", nil
-}
-
-// connection reads what an Airflow aws connection says of the role that it names.
-func (how *assuming) connection(ctx context.Context, l *Logins, id string) {
-	if id == "" {
-		return
-	}
-	conn, err := l.sessions.Registry.Get(ctx, id)
-	if err != nil {
-		return
-	}
-	how.web = conn.Extra.Text("assume_role_method").Reveal() == "assume_role_with_web_identity"
-	how.tokenFile = first(conn.Extra.Text("assume_role_with_web_identity_token_file").Reveal(), how.tokenFile)
-	for key, value := range conn.Extra.All() {
-		if key != "assume_role_kwargs" {
-			continue
-		}
-		var inner string
-		if json.Unmarshal([]byte(value), &inner) != nil { // a URI's extra has the object as text
-			inner = value
-		}
-		var kwargs struct {
-			External string `json:"ExternalId"`
-			Tags     any
-		}
-		_ = json.Unmarshal([]byte(inner), &kwargs)
-		how.external, how.tags = kwargs.External, kwargs.Tags != nil
-	}
 }
 
 // trustToken trusts the identity provider whose token is in a file, for the very subject and audience of that token.

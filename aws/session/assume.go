@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -26,6 +27,11 @@ type stsAt struct {
 	endpoint *string // nil: the environment's, else AWS's own
 	// The SDK makes its clients for the roles of profiles before it reads AWS_ENDPOINT_URL and endpoint_url of a profile.
 	late *string
+	// found is the role that the SDK assumes, the last of a chain of profiles; nil when it assumes none.
+	found *step
+
+	process *process // of the profile that keys come from, where it has one
+	signer  signer   // of the keys before any role
 }
 
 func (a *stsAt) options(role string) func(*sts.Options) {
@@ -36,6 +42,9 @@ func (a *stsAt) options(role string) func(*sts.Options) {
 			o.BaseEndpoint = a.endpoint
 		case o.BaseEndpoint == nil:
 			o.BaseEndpoint = a.late
+		}
+		if a.process != nil && isProcess(o.Credentials) {
+			o.Credentials = a.process
 		}
 	}
 }
@@ -55,7 +64,9 @@ func homeRegion(arn string) string {
 // roleError is a failed call of STS, with what it was for.
 type roleError struct {
 	call, role string
-	file       string // of the web identity token
+	also       []string // actions that it needs besides
+	file       string   // of the web identity token
+	jwt        bool     // whether the token looks like one
 	err        error
 }
 
@@ -72,9 +83,20 @@ type assumer struct {
 func (a assumer) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, options ...func(*sts.Options)) (*sts.AssumeRoleOutput, error) {
 	out, err := a.api.AssumeRole(ctx, in, append(options, a.at.options(aws.ToString(in.RoleArn)))...)
 	if err != nil {
-		return nil, &roleError{call: "AssumeRole", role: aws.ToString(in.RoleArn), err: err}
+		return nil, &roleError{call: "AssumeRole", role: aws.ToString(in.RoleArn), also: also(in), err: err}
 	}
 	return out, nil
+}
+
+// also are the actions besides sts:AssumeRole that a call needs (STS API Reference, "AssumeRole").
+func also(in *sts.AssumeRoleInput) (actions []string) {
+	if len(in.Tags) > 0 {
+		actions = append(actions, "sts:TagSession")
+	}
+	if in.SourceIdentity != nil {
+		actions = append(actions, "sts:SetSourceIdentity")
+	}
+	return actions
 }
 
 // webAssumer calls AssumeRoleWithWebIdentity where it has to be called.
@@ -92,7 +114,8 @@ func (a webAssumer) AssumeRoleWithWebIdentity(ctx context.Context, in *sts.Assum
 	}
 	out, err := a.api.AssumeRoleWithWebIdentity(ctx, in, append(options, a.at.options(aws.ToString(in.RoleArn)))...)
 	if err != nil {
-		return nil, &roleError{call: "AssumeRoleWithWebIdentity", role: aws.ToString(in.RoleArn), file: a.file, err: err}
+		err = withoutToken(err, aws.ToString(in.WebIdentityToken), a.file)
+		return nil, &roleError{call: "AssumeRoleWithWebIdentity", role: aws.ToString(in.RoleArn), file: a.file, jwt: strings.Count(aws.ToString(in.WebIdentityToken), ".") == 2, err: err}
 	}
 	return out, nil
 }
@@ -114,8 +137,9 @@ func (f tokenFile) GetIdentityToken() ([]byte, error) {
 
 // ofProfile makes the SDK assume a profile's role as a connection's is assumed. An hour is AWS's own default, and boto3's.
 func (a *stsAt) ofProfile(o *stscreds.AssumeRoleOptions) {
-	if o.Client != nil {
-		o.Client = assumer{o.Client, a}
+	if client, ok := o.Client.(*sts.Client); ok { // nil when the SDK only tries the options
+		a.found = &step{Assumption{RoleARN: o.RoleARN, ExternalID: aws.ToString(o.ExternalID)}, aws.NewCredentialsCache(client.Options().Credentials), a.found}
+		o.Client = assumer{client, a}
 	}
 	if o.Duration == 0 {
 		o.Duration = time.Hour
@@ -124,6 +148,7 @@ func (a *stsAt) ofProfile(o *stscreds.AssumeRoleOptions) {
 
 func (a *stsAt) ofWebIdentity(o *stscreds.WebIdentityRoleOptions) {
 	if file, ok := o.TokenRetriever.(stscreds.IdentityTokenFile); ok && o.Client != nil {
+		a.found = &step{Assumption: Assumption{RoleARN: o.RoleARN, TokenFile: string(file)}}
 		o.TokenRetriever = tokenFile(file)
 		o.Client = webAssumer{api: o.Client, at: a, file: string(file)}
 	}
@@ -251,6 +276,10 @@ func signsAsRole(p aws.CredentialsProvider) bool {
 
 func isSTS(p aws.CredentialsProvider) bool {
 	return aws.IsCredentialsProvider(p, (*stscreds.AssumeRoleProvider)(nil)) || aws.IsCredentialsProvider(p, (*stscreds.WebIdentityRoleProvider)(nil))
+}
+
+func isProcess(p aws.CredentialsProvider) bool {
+	return aws.IsCredentialsProvider(p, (*processcreds.Provider)(nil))
 }
 
 func isContainer(p aws.CredentialsProvider) bool {

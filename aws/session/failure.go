@@ -6,12 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
-	"os/exec"
+	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
-	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -32,8 +31,6 @@ func Failure(ctx context.Context, doing string, err error) *airhook.Error {
 	}
 	e := &airhook.Error{Stage: airhook.StageCredential}
 	var api smithy.APIError
-	var sso *ssocreds.InvalidTokenError
-	var process *processcreds.ProviderError
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		e.Kind, e.Err = airhook.ErrCancelled, fmt.Errorf("%s: %w", doing, context.Cause(ctx))
@@ -41,14 +38,8 @@ func Failure(ctx context.Context, doing string, err error) *airhook.Error {
 		e.Kind, e.Err = airhook.ErrUnreachable, fmt.Errorf("%s: AWS did not answer in time", doing)
 		e.Hint = unreachableHint
 	case errors.As(err, &api):
-		apiFailure(e, doing, api)
+		apiFailure(e, doing, api, signedWith(err))
 		blameClock(e, doing, err, api)
-	case errors.As(err, &sso):
-		e.Kind, e.Err = airhook.ErrTokenExpired, fmt.Errorf("%s: the login of IAM Identity Center has run out", doing)
-		e.Hint = "log in again with: aws sso login"
-	case errors.As(err, &process):
-		e.Kind, e.Err = airhook.ErrInvalid, fmt.Errorf("%s: the credential_process of the AWS profile %s", doing, processProblem(process))
-		e.Hint = "run the command by hand: it has to print JSON with Version 1, AccessKeyId and SecretAccessKey"
 	case isTLS(err):
 		e.Kind, e.Err = airhook.ErrTLS, fmt.Errorf("%s: %s", doing, cause(err))
 		e.Hint = "name the CA bundle in the aws connection's verify or in AWS_CA_BUNDLE, and check this machine's clock"
@@ -64,25 +55,25 @@ func Failure(ctx context.Context, doing string, err error) *airhook.Error {
 
 // apiFailure tells the kinds apart by AWS's code (API references of STS, Redshift and Redshift Serverless, "Common
 // errors"), never by its text.
-func apiFailure(e *airhook.Error, doing string, api smithy.APIError) {
+func apiFailure(e *airhook.Error, doing string, api smithy.APIError, signed string) {
 	text := firstLine(api.ErrorMessage())
 	switch code := api.ErrorCode(); strings.TrimSuffix(code, "Exception") {
 	case "AccessDenied", "UnauthorizedOperation", "NotAuthorized", "OptInRequired":
 		e.Kind, e.Err = airhook.ErrAccessDenied, fmt.Errorf("%s: access denied: %s", doing, text)
 		e.Hint = "let the identity do that: the policy says how"
 	case "InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId":
-		e.Kind, e.Err = airhook.ErrAccessDenied, fmt.Errorf("%s: access denied: AWS doesn't know the access key (%s)", doing, code)
+		e.Kind, e.Err = airhook.ErrAccessDenied, fmt.Errorf("%s: access denied: AWS doesn't know the access key (%s)%s", doing, code, signed)
 		e.Hint = "check the access key id, and the session token that temporary keys need; a key of another partition (China, GovCloud) is unknown too"
 	case "SignatureDoesNotMatch", "InvalidSignature", "IncompleteSignature", "MissingAuthenticationToken", "RequestTimeTooSkewed", "RequestInTheFuture":
 		// AWS's text repeats the signed headers, the session token among them.
-		e.Kind, e.Err = airhook.ErrAccessDenied, fmt.Errorf("%s: access denied: the signature is wrong (%s)", doing, code)
+		e.Kind, e.Err = airhook.ErrAccessDenied, fmt.Errorf("%s: access denied: the signature is wrong (%s)%s", doing, code, signed)
 		e.Hint = "check the secret access key, and this machine's clock: AWS allows five minutes"
 	case "ExpiredToken", "RequestExpired", "ExpiredTokenSTS":
-		e.Kind, e.Err = airhook.ErrTokenExpired, fmt.Errorf("%s: the session token of the AWS credentials has expired", doing)
+		e.Kind, e.Err = airhook.ErrTokenExpired, fmt.Errorf("%s: the session token of the AWS credentials has expired%s", doing, signed)
 		e.Hint = "renew the temporary keys; if they are new, check this machine's clock"
 	case "Throttling", "ThrottlingError", "ThrottledException", "RequestLimitExceeded", "TooManyRequests", "RequestThrottled", "SlowDown":
 		e.Err = fmt.Errorf("%s: AWS throttles: %s", doing, text)
-		e.Hint = "wait a minute; processes that share one client share one credential call"
+		e.Hint = "wait a minute and try again: too many calls of this kind came from the account at once; a process that runs on asks once for all its sessions"
 	case "ValidationError", "Validation", "InvalidParameterValue", "InvalidParameterCombination", "MissingParameter":
 		e.Kind, e.Err = airhook.ErrInvalid, fmt.Errorf("%s: %s (%s)", doing, text, code)
 		e.Hint = "correct the connection: AWS names the value"
@@ -93,15 +84,6 @@ func apiFailure(e *airhook.Error, doing string, api smithy.APIError) {
 			e.Hint = "it is AWS's own failure: try again in a minute"
 		}
 	}
-}
-
-// processProblem says what is wrong with a credential_process. The SDK's text may repeat its output: the keys.
-func processProblem(err error) string {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return "failed: " + exit.ProcessState.String()
-	}
-	return "printed no credentials"
 }
 
 // firstLine keeps AWS's text to one line of a sane length.
@@ -129,6 +111,10 @@ func isTLS(err error) bool {
 func isNetwork(err error) bool {
 	var send *smithyhttp.RequestSendError
 	var n net.Error
+	var file *fs.PathError // its number of the system would pass as a network's
+	if errors.As(err, &file) {
+		return false
+	}
 	return errors.As(err, &send) || errors.As(err, &n) || errors.Is(err, context.DeadlineExceeded)
 }
 
@@ -141,11 +127,11 @@ func cause(err error) string {
 	return firstLine(err.Error())
 }
 
-// askedIMDS reports whether a call of the metadata service failed, on its own or to sign another call.
-func askedIMDS(err error) bool {
+// asked reports whether a call of one of the services failed, on its own or to sign another call.
+func asked(err error, services ...string) bool {
 	var op *smithy.OperationError
 	for errors.As(err, &op) {
-		if op.ServiceID == "ec2imds" {
+		if slices.Contains(services, op.ServiceID) {
 			return true
 		}
 		err = op.Err
@@ -155,7 +141,7 @@ func askedIMDS(err error) bool {
 
 // noCredentials recognises a default chain that came to its end: the metadata service is the SDK's last resort.
 func noCredentials(bounded context.Context, err error) *airhook.Error {
-	imds := askedIMDS(err)
+	imds := asked(err, "ec2imds")
 	if !imds && bounded.Err() == nil {
 		return nil
 	}

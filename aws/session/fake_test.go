@@ -104,8 +104,16 @@ func (f *fakeAWS) container(w http.ResponseWriter, r *http.Request) {
 
 // sso is IAM Identity Center's GetRoleCredentials.
 func (f *fakeAWS) sso(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("X-Amz-Sso_bearer_token") != "sso-token" || r.URL.Query().Get("role_name") != "Analyst" {
+	switch {
+	case r.Header.Get("X-Amz-Sso_bearer_token") != "sso-token":
+		w.Header().Set("X-Amzn-Errortype", "UnauthorizedException")
 		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = fmt.Fprint(w, `{"message": "Session token not found or invalid"}`)
+		return
+	case r.URL.Query().Get("role_name") != "Analyst":
+		w.Header().Set("X-Amzn-Errortype", "ForbiddenException")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = fmt.Fprint(w, `{"message": "No access"}`)
 		return
 	}
 	_, _ = fmt.Fprintf(w, `{"roleCredentials": {"accessKeyId": "ASIA-SSO", "secretAccessKey": %q, "sessionToken": %q, "expiration": %d}}`, canary, canary, time.Now().Add(f.life).UnixMilli())
@@ -127,6 +135,13 @@ func awsFolder(t testing.TB, configText, credentialsText string) (configFile, cr
 	}
 	setenv(t, map[string]string{"AWS_CONFIG_FILE": configFile, "AWS_SHARED_CREDENTIALS_FILE": credentialsFile})
 	return configFile, credentialsFile
+}
+
+func write(t testing.TB, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func setenv(t testing.TB, env map[string]string) {

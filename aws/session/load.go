@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/airhook-go/airhook/internal/files"
 )
@@ -27,7 +28,7 @@ import (
 // the SDK's 30 seconds and none.
 const (
 	connectTimeout = 5 * time.Second
-	callTimeout    = 15 * time.Second
+	callTimeout    = 10 * time.Second
 )
 
 // expiryWindow is how long before their end keys are renewed. The SDK takes five minutes off the life of a container's
@@ -44,6 +45,7 @@ func load(ctx context.Context, set settings, at *stsAt) (cfg aws.Config, err err
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(httpClient(set)), config.WithLogger(logging.Nop{}), config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow }),
 		config.WithAssumeRoleCredentialOptions(at.ofProfile), config.WithWebIdentityRoleCredentialOptions(at.ofWebIdentity), config.WithEndpointCredentialOptions(ofContainer),
+		config.WithAPIOptions([]func(*middleware.Stack) error{at.signer.to}),
 	}
 	if set.profile != "" {
 		options = append(options, config.WithSharedConfigProfile(set.profile))
@@ -78,6 +80,7 @@ func load(ctx context.Context, set settings, at *stsAt) (cfg aws.Config, err err
 	}
 	cfg, err = config.LoadDefaultConfig(ctx, options...)
 	at.late = cfg.BaseEndpoint
+	at.run(&cfg)
 	return cfg, err
 }
 
@@ -133,11 +136,19 @@ func fingerprint(env config.EnvConfig) string {
 		fmt.Sprint(env.EC2IMDSClientEnableState, env.EC2IMDSEndpointMode, env.RetryMaxAttempts, env.RetryMode, env.UseFIPSEndpoint, env.UseDualStackEndpoint),
 	}
 	for _, name := range awsFiles(env) {
-		stat := ""
-		if info, err := os.Stat(name); err == nil {
-			stat = fmt.Sprint(info.Size(), info.ModTime().UnixNano())
-		}
-		parts = append(parts, stat)
+		parts = append(parts, content(name))
 	}
 	return opaque(parts)
+}
+
+// content is what a file says. Size and time don't tell it: in a Nix store or an image's layer they are the same for many.
+func content(name string) string {
+	text, err := files.Read(name)
+	if err == nil {
+		return string(text)
+	}
+	if info, err := os.Stat(name); err == nil { // a pipe can be read once, and the SDK does
+		return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
+	}
+	return ""
 }

@@ -97,7 +97,7 @@ func (p profiles) missing(chain []string, looked [2]string) *problem {
 		}
 		where = append(where, file)
 	}
-	e := &problem{fmt.Errorf("%s is in neither %s", what, strings.Join(where, " nor ")), "correct the name, or add the profile with: aws configure --profile NAME"}
+	e := &problem{fmt.Errorf("%s is in neither %s", what, strings.Join(where, " nor ")), "correct the name, or add the profile with: aws configure --profile " + word(suggest.Short(name))}
 	near := suggest.Nearest(name, slices.DeleteFunc(slices.Sorted(maps.Keys(p.found)), func(n string) bool { return slices.Contains(chain, n) }))
 	switch {
 	case p.bare[name]:

@@ -94,7 +94,7 @@ func TestWhatIsWrongWithAProfileIsNamed(t *testing.T) {
 		{"a circle", role("a", "b") + role("b", "a"), "", "a", `AWS profile "a" → "b" → "a": source_profile goes in a circle`, "one with keys"},
 		{"a circle that begins later", role("a", "b") + role("b", "c") + role("c", "b"), "", "a", `AWS profile "a" → "b" → "c" → "b"`, "one with keys"},
 		{"its own source", role("a", "a"), "", "a", `AWS profile "a" → "a"`, "one with keys"},
-		{"a source that is missing", role("a", "b"), "", "a", `AWS profile "b", the source_profile of profile "a", is in neither`, "aws configure"},
+		{"a source that is missing", role("a", "b c"), "", "a", `AWS profile "b c", the source_profile of profile "a", is in neither`, "aws configure --profile 'b c'"},
 		{"a source without credentials", role("a", "b") + "[profile b]\nregion = us-east-1\n", "", "a", `AWS profile "b", the source_profile of profile "a", holds no credentials`, "give it keys"},
 		{"half a pair", "", "[a]\naws_access_key_id = \"" + canary + "\"\n", "a", `AWS profile "a" holds one half of a key pair`, "give both"},
 		{"half a pair of the source", role("a", "b"), "[b]\naws_secret_access_key = " + canary + "\n", "a", `AWS profile "b" holds one half`, "give both"},
@@ -191,38 +191,73 @@ func TestTheDefaultChain(t *testing.T) {
 	}
 }
 
-// TestIAMIdentityCenter: the login that aws sso login made is read, and one that has run out says how to renew it.
+// TestIAMIdentityCenter: the login that aws sso login made is read, of both kinds of profile, and one that is missing or has
+// run out says how to renew it.
 func TestIAMIdentityCenter(t *testing.T) {
-	f := newFake(t)
-	home := t.TempDir()
 	const start = "https://example.awsapps.com/start"
-	awsFolder(t, "[profile sso]\nsso_start_url = "+start+"\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = Analyst\n", "")
-	setenv(t, map[string]string{"HOME": home, "AWS_ENDPOINT_URL_SSO": f.URL})
-	cache := filepath.Join(home, ".aws", "sso", "cache")
-	if err := os.MkdirAll(cache, 0o700); err != nil {
+	const old, account = "[profile sso]\nsso_start_url = " + start + "\nsso_region = us-east-1\n", "sso_account_id = 123456789012\nsso_role_name = "
+	const session = "[sso-session corp]\nsso_start_url = " + start + "\nsso_region = us-east-1\n[profile sso]\nsso_session = corp\n"
+	const onTop = "\n[profile top]\nrole_arn = " + roleA + "\nsource_profile = sso\nregion = us-east-1\n"
+	for _, kind := range []struct{ name, config, key string }{{"legacy", old, start}, {"sso_session", session, "corp"}} {
+		for _, c := range []struct {
+			name, file, role string // EXPIRES is replaced
+			life             time.Duration
+			key              string
+			kind             error
+			want, hint       string
+		}{
+			{"logged in", `{"accessToken": "sso-token", "expiresAt": "EXPIRES"}`, "Analyst", time.Hour, "ASIA-SSO", nil, "", ""},
+			{"run out", `{"accessToken": "sso-token", "expiresAt": "EXPIRES"}`, "Analyst", -time.Hour, "", airhook.ErrTokenExpired, `the login of IAM Identity Center has run out (AWS profile "sso")`, "aws sso login --profile sso"},
+			{"logged out elsewhere", `{"accessToken": "another", "expiresAt": "EXPIRES"}`, "Analyst", time.Hour, "", airhook.ErrTokenExpired, "the login of IAM Identity Center has run out", "aws sso login --profile sso"},
+			{"no login", "", "Analyst", 0, "", airhook.ErrTokenExpired, `nobody has logged in to IAM Identity Center (AWS profile "sso")`, "aws sso login --profile sso"},
+			{"no token", "{}", "Analyst", 0, "", airhook.ErrTokenExpired, "has run out", "aws sso login --profile sso"},
+			{"another permission set", `{"accessToken": "sso-token", "expiresAt": "EXPIRES"}`, "Admin", time.Hour, "", airhook.ErrAccessDenied, `permission set "Admin" in account 123456789012`, "sso_role_name"},
+		} {
+			t.Run(kind.name+" "+c.name, func(t *testing.T) {
+				f, home := newFake(t), t.TempDir()
+				awsFolder(t, kind.config+account+c.role+onTop, "")
+				setenv(t, map[string]string{"HOME": home, "AWS_ENDPOINT_URL": f.URL, "AWS_ENDPOINT_URL_SSO": f.URL, "AWS_ENDPOINT_URL_SSO_OIDC": f.URL})
+				cache := filepath.Join(home, ".aws", "sso", "cache")
+				if err := os.MkdirAll(cache, 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if c.file != "" {
+					write(t, filepath.Join(cache, fmt.Sprintf("%x.json", sha1.Sum([]byte(kind.key)))), strings.Replace(c.file, "EXPIRES", time.Now().Add(c.life).UTC().Format(time.RFC3339), 1)) // #nosec G401 -- AWS's name for the file
+				}
+				before := disk(t, home)
+				creds, err := openWho(t, resolver(), Who{Profile: "sso"}).Credentials(t.Context())
+				if creds.AccessKeyID != c.key {
+					t.Errorf("got %s, want %s", creds.AccessKeyID, c.key)
+				}
+				_, errTop := openWho(t, resolver(), Who{Profile: "top"}).Credentials(t.Context())
+				for what, err := range map[string]error{"itself": err, "a source_profile": errTop} {
+					var e *airhook.Error
+					if !errors.Is(err, c.kind) || c.kind != nil && (!errors.As(err, &e) || !strings.Contains(err.Error(), c.want) || !strings.Contains(e.Hint, c.hint)) {
+						t.Errorf("%s: got %v, want %q, hint %q", what, err, c.want, c.hint)
+					}
+				}
+				if diff := cmp.Diff(before, disk(t, home)); diff != "" {
+					t.Errorf("something was written: %s", diff)
+				}
+			})
+		}
+	}
+}
+
+// TestIAMIdentityCenterCanNotBeReached is no matter of the login.
+func TestIAMIdentityCenterCanNotBeReached(t *testing.T) {
+	f, home := newFake(t), t.TempDir()
+	f.Close()
+	awsFolder(t, "[sso-session corp]\nsso_start_url = https://example.awsapps.com/start\nsso_region = us-east-1\n[profile sso]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Analyst\n", "")
+	setenv(t, map[string]string{"HOME": home, "AWS_ENDPOINT_URL": f.URL, "AWS_ENDPOINT_URL_SSO": f.URL, "AWS_ENDPOINT_URL_SSO_OIDC": f.URL, "AWS_MAX_ATTEMPTS": "1"})
+	file := filepath.Join(home, ".aws", "sso", "cache", fmt.Sprintf("%x.json", sha1.Sum([]byte("corp")))) // #nosec G401 -- AWS's name for the file
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		life time.Duration
-		key  string
-		kind error
-	}{{time.Hour, "ASIA-SSO", nil}, {-time.Hour, "", airhook.ErrTokenExpired}} {
-		token := fmt.Sprintf(`{"startUrl": %q, "region": "us-east-1", "accessToken": "sso-token", "expiresAt": %q}`, start, time.Now().Add(c.life).UTC().Format(time.RFC3339))
-		if err := os.WriteFile(filepath.Join(cache, fmt.Sprintf("%x.json", sha1.Sum([]byte(start)))), []byte(token), 0o600); err != nil { // #nosec G401 -- AWS's name for the file
-			t.Fatal(err)
-		}
-		before := disk(t, home)
-		s := openWho(t, resolver(), Who{Profile: "sso"})
-		creds, err := s.Credentials(t.Context())
-		if creds.AccessKeyID != c.key || !errors.Is(err, c.kind) {
-			t.Errorf("got %s, %v; want %s, %v", creds.AccessKeyID, err, c.key, c.kind)
-		}
-		var e *airhook.Error
-		if c.kind != nil && (!errors.As(err, &e) || !strings.Contains(e.Hint, "aws sso login")) {
-			t.Errorf("no hint: %v", err)
-		}
-		if diff := cmp.Diff(before, disk(t, home)); diff != "" {
-			t.Errorf("something was written: %s", diff)
+	for life, more := range map[time.Duration]string{time.Hour: "", -time.Hour: `, "clientId": "c", "clientSecret": "s", "refreshToken": "r"`} {
+		write(t, file, fmt.Sprintf(`{"accessToken": "sso-token", "expiresAt": %q%s}`, time.Now().Add(life).UTC().Format(time.RFC3339), more))
+		if _, err := openWho(t, resolver(), Who{Profile: "sso"}).Credentials(t.Context()); !errors.Is(err, airhook.ErrUnreachable) {
+			t.Errorf("life %s: got %v, want unreachable", life, err)
 		}
 	}
 }
@@ -251,6 +286,22 @@ func TestAContainersEndpointThatFailsIsNamed(t *testing.T) {
 		if !errors.As(err, &e) || c.kind != nil && !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.want) || e.Hint == "" {
 			t.Errorf("%s: got %v, want %q", c.url, err, c.want)
 		}
+	}
+}
+
+func TestASilentContainersEndpointIsNamed(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://"+silent.Addr().String())
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = mustOpen(t, resolver(), "").Credentials(ctx)
+	var e *airhook.Error
+	if !errors.As(err, &e) || !errors.Is(err, airhook.ErrUnreachable) || !strings.Contains(err.Error(), "from the container's endpoint: it did not answer in time") || !strings.Contains(e.Hint, "AWS_CONTAINER_CREDENTIALS_FULL_URI") {
+		t.Errorf("got %v", err)
 	}
 }
 

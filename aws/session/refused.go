@@ -47,6 +47,9 @@ func roleFailure(ctx context.Context, r *roleError) *airhook.Error {
 	case code == "ExpiredToken" && r.file != "":
 		say(airhook.ErrTokenExpired, "the web identity token in %s has expired", r.file)
 		e.Hint = "whoever issues the token has to renew the file: in Kubernetes, kubelet does; if it is new, check this machine's clock"
+	case code == "InvalidIdentityToken" && !r.jwt:
+		say(airhook.ErrInvalid, "the web identity token file %s holds no JSON web token: %s", r.file, text)
+		e.Hint = "let the issuer write the token alone into it, three parts with a dot between them, or name another file"
 	case code == "InvalidIdentityToken" || code == "IDPRejectedClaim":
 		say(airhook.ErrAccessDenied, "access denied: AWS doesn't accept the web identity token in %s: %s", r.file, text)
 		e.Hint = "IAM needs an identity provider for the token's issuer, with its audience; for EKS: sts.amazonaws.com"
@@ -75,15 +78,21 @@ func (r *roleError) denied(e *airhook.Error, doing, text string) {
 		e.Hint = "the role's trust policy has to name the identity provider, and the token's audience and subject"
 		return
 	}
-	e.Policy = assumePolicy(r.role)
-	e.Hint = "both have to allow it: a policy of the caller, and the role's trust policy, which may want an ExternalId (assume_role_kwargs)"
+	e.Policy = assumePolicy(r.role, r.also)
+	e.Hint = "both have to allow it: a policy of the caller, and the role's trust policy, which may want an ExternalId (assume_role_kwargs) and which airhook policy CONN_ID --trust prints; or the role may not exist: AWS says the same then"
 }
 
 // assumePolicy is the document that lets a caller ask for a role.
-func assumePolicy(role string) json.RawMessage {
+func assumePolicy(role string, also []string) json.RawMessage {
 	arn, _ := json.Marshal(role) // a string: it can't fail
-	return json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":[` + string(arn) + `]}]}`)
+	var all []string
+	for _, action := range append([]string{"sts:AssumeRole"}, also...) {
+		all = append(all, `{"Effect":"Allow","Action":"`+action+`","Resource":[`+string(arn)+`]}`)
+	}
+	return json.RawMessage(`{"Version":"2012-10-17","Statement":[` + strings.Join(all, ",") + `]}`)
 }
+
+const containerHint = "check AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI and AWS_CONTAINER_AUTHORIZATION_TOKEN or _TOKEN_FILE; the task or pod needs a role"
 
 // containerFailure tells a container's endpoint from AWS.
 func containerFailure(ctx context.Context, err error) *airhook.Error {
@@ -103,7 +112,7 @@ func containerFailure(ctx context.Context, err error) *airhook.Error {
 	default:
 		e.Err = fmt.Errorf("%s: it answered HTTP %d", doing, status.HTTPStatusCode())
 	}
-	e.Hint = "check AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI and AWS_CONTAINER_AUTHORIZATION_TOKEN or _TOKEN_FILE; the task or pod needs a role"
+	e.Hint = containerHint
 	return e
 }
 

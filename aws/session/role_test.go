@@ -271,7 +271,7 @@ func TestWhySTSRefusesARole(t *testing.T) {
 		f := newFake(t)
 		f.status = 400
 		file := filepath.Join(t.TempDir(), "token")
-		if err := os.WriteFile(file, []byte(canary), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(canary+".b.c"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		f.fail(c.call+" "+roleA, c.code, c.text)
@@ -313,5 +313,24 @@ func TestTheRoleThatFailedIsNamed(t *testing.T) {
 	_, err = openWho(t, r, Who{ConnID: "aws_default", RoleARN: roleB}).Credentials(t.Context())
 	if !errors.Is(err, airhook.ErrInvalid) || !strings.Contains(err.Error(), "no AWS credentials found") {
 		t.Errorf("without keys: got %v", err)
+	}
+}
+
+// TestAPolicyAllowsAllThatAssumingTheRoleNeeds: tags and a source identity are permissions of their own.
+func TestAPolicyAllowsAllThatAssumingTheRoleNeeds(t *testing.T) {
+	f := newFake(t)
+	f.fail("AssumeRole "+roleA, "AccessDenied", "not authorized")
+	extra := fmt.Sprintf(`{"role_arn": %q, "endpoint_url": %q, "assume_role_kwargs": {"Tags": [{"Key": "team", "Value": "data"}], "SourceIdentity": "alice"}}`, roleA, f.URL)
+	_, err := mustOpen(t, resolver(awsConn(t, "AKID", canary, extra)), "my_aws").Credentials(t.Context())
+	var e *airhook.Error
+	if !errors.As(err, &e) {
+		t.Fatal(err)
+	}
+	allow := func(action string) string {
+		return `{"Effect":"Allow","Action":"` + action + `","Resource":["` + roleA + `"]}`
+	}
+	want := `{"Version":"2012-10-17","Statement":[` + allow("sts:AssumeRole") + "," + allow("sts:TagSession") + "," + allow("sts:SetSourceIdentity") + "]}"
+	if string(e.Policy) != want {
+		t.Errorf("got %s\nwant %s", e.Policy, want)
 	}
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 
 	"github.com/airhook-go/airhook"
 )
@@ -84,7 +83,9 @@ type Session struct {
 	outside   bool   // the environment or the AWS files decide who signs
 	container bool   // a container's endpoint gives the keys
 	profile   string // that was asked for by name and signs
+	kind      string // of the default chain or a profile: what Credentials.Source of its keys begins with
 	at        *stsAt
+	assumed   *step // nil: no role
 	endpoints map[string]string
 	regions   map[string]string
 	envRegion bool
@@ -240,54 +241,53 @@ func open(ctx context.Context, conn airhook.Connection, defined bool, who Who, e
 	}
 	s.container = isContainer(s.Config.Credentials)
 	if s.outside {
-		s.profile = set.profile
+		s.profile, s.kind = set.profile, kindOf(s.Config.Credentials, env.Credentials.HasKeys() && set.profile == "")
 	}
 	s.source, s.why = source(conn, set, defined, who)
+	end := keysProfile(s.Config)
+	s.at.signer.from = s.from(set, env, end.Profile)
 	s.Principal = opaque([]string{conn.Type, conn.Login, conn.Password.Reveal(), conn.Extra.Reveal(), who.Profile, set.role.name, set.role.tokenFile})
 	s.become(set.role)
+	s.signs()
+	s.Config.Credentials = told{s.Config.Credentials, end, s.at.process}
 	return s, nil
 }
 
-// become makes the connection's role sign; without one the SDK may have found one in a profile or the environment.
+// become makes the connection's role sign, on top of one that the SDK may have found in a profile or the environment.
 func (s *Session) become(r role) {
+	if s.at.found != nil {
+		s.assume(s.at.found)
+		s.Config.Credentials = newEarly(s.Config.Credentials)
+	}
 	if r.arn == "" {
-		if isSTS(s.Config.Credentials) {
-			s.RoleARN = roleOf(s.Config)
-			s.Config.Credentials = newEarly(s.Config.Credentials)
-		}
 		return
 	}
 	if !r.web && r.life > chainedLife && signsAsRole(s.Config.Credentials) {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("aws connection %q: DurationSeconds is cut to 3600: AWS allows no more to a role that is assumed by a role", s.ID))
 		r.life = chainedLife
 	}
-	s.RoleARN, s.container = r.arn, s.container && !r.web
+	s.container = s.container && !r.web
+	s.assumes(r)
+}
+
+// assumes makes a role sign that the session's identity assumes.
+func (s *Session) assumes(r role) {
+	one := &step{Assumption: Assumption{RoleARN: r.arn, TokenFile: r.tokenFile, ExternalID: r.external, SourceIdentity: r.identity, Tags: len(r.tags) > 0}}
+	if !r.web {
+		one.keys, one.before = s.Config.Credentials, s.assumed
+	}
+	s.assume(one)
 	s.Config.Credentials = s.at.assume(s.Config, r)
 }
 
 // onTop is the session of a role that this one's identity assumes.
 func (s *Session) onTop(who Who) *Session {
 	one := *s
-	one.RoleARN, one.Principal = who.RoleARN, opaque([]string{s.Principal, who.RoleARN})
-	one.Config.Credentials = s.at.assume(s.Config, role{arn: who.RoleARN, name: "airhook"})
+	one.Principal = opaque([]string{s.Principal, who.RoleARN})
+	one.assumes(role{arn: who.RoleARN, name: "airhook"})
+	one.signs()
+	one.Config.Credentials = told{one.Config.Credentials, keysProfile(s.Config), s.at.process}
 	return &one
-}
-
-// roleOf is the role that the SDK found: a profile's or that of the environment's web identity.
-func roleOf(cfg aws.Config) string {
-	env, profile := "", ""
-	for _, source := range cfg.ConfigSources {
-		switch c := source.(type) {
-		case config.EnvConfig:
-			env = c.RoleARN
-		case config.SharedConfig:
-			profile = c.RoleARN
-		}
-	}
-	if aws.IsCredentialsProvider(cfg.Credentials, (*stscreds.WebIdentityRoleProvider)(nil)) {
-		return first(env, profile)
-	}
-	return profile
 }
 
 func source(conn airhook.Connection, set settings, defined bool, who Who) (name, why string) {
@@ -356,9 +356,10 @@ func providerName(source string) string {
 
 // Endpoint returns the base endpoint of a service under its name in boto3 ("sts", "redshift-serverless"): that of the
 // connection, else otherwise, which is what the SDK found in the environment and the AWS config file, nil for AWS's own.
+// An endpoint of all services is STS's only on this machine, where the AWS is a stand-in; Airflow never asks STS there.
 func (s *Session) Endpoint(service string, otherwise *string) *string {
 	url, ok := s.endpoints[service]
-	if !ok {
+	if !ok && (service != serviceSTS || !isForOthers(s.endpoints)) {
 		url = s.endpoints[""]
 	}
 	if url == "" { // also when the service's null undoes the connection's
@@ -399,12 +400,16 @@ func (s *Session) Credentials(ctx context.Context) (aws.Credentials, error) {
 	if err == nil {
 		return creds, nil
 	}
+	var known *airhook.Error
+	if errors.As(err, &known) && ctx.Err() == nil {
+		return creds, known
+	}
 	if e := noCredentials(bounded, err); e != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		if bounded.Err() == nil && s.profile != "" {
 			e.Err, e.Hint = fmt.Errorf("AWS profile %q holds no credentials, and no EC2 metadata service answers with a role", s.profile), "add keys, a role_arn, an sso_session or a credential_process to it"
 		}
-		if bounded.Err() != nil && s.RoleARN != "" {
-			e.Err, e.Hint = fmt.Errorf("assume role %s: neither STS nor the source of the keys to ask with answered in time", s.RoleARN), unreachableHint
+		if bounded.Err() != nil {
+			s.late(e)
 		}
 		return creds, e
 	}
@@ -412,6 +417,21 @@ func (s *Session) Credentials(ctx context.Context) (aws.Credentials, error) {
 		return creds, containerFailure(ctx, err)
 	}
 	return creds, Failure(ctx, "get AWS credentials", err)
+}
+
+// late names whose answer was waited for in vain.
+func (s *Session) late(e *airhook.Error) {
+	source := "the source of the keys to ask with"
+	if p := s.at.process; p != nil {
+		source = fmt.Sprintf("the credential_process of AWS profile %q", p.profile)
+		e.Err, e.Hint = fmt.Errorf("get AWS credentials: %s did not end in time and was killed", source), processHint
+	}
+	if s.container {
+		e.Err, e.Hint = errors.New("get AWS credentials from the container's endpoint: it did not answer in time"), containerHint
+	}
+	if s.RoleARN != "" {
+		e.Err, e.Hint = fmt.Errorf("assume role %s: neither STS nor %s answered in time", s.RoleARN, source), unreachableHint
+	}
 }
 
 var salt = sync.OnceValue(func() []byte {

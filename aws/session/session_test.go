@@ -373,7 +373,7 @@ func TestAnotherFileIsAnotherPrincipal(t *testing.T) {
 
 func TestACredentialProcessThatFailsShowsNoOutput(t *testing.T) {
 	for command, want := range map[string]string{
-		`sh -c "echo not-json ` + canary + `"`:           "printed no credentials",
+		`sh -c "echo not-json ` + canary + `"`:           `the credential_process of AWS profile "default" printed no credentials`,
 		`sh -c "echo ` + canary + ` >&2; exit 7"`:        "failed: exit status 7",
 		`sh -c "echo '{\"Version\": 7}' ` + canary + `"`: "printed no credentials",
 	} {

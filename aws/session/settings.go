@@ -72,6 +72,9 @@ func read(conn airhook.Connection) (settings, error) {
 	r.verify(&s)
 	r.config(&s)
 	r.role(&s)
+	if s.role.arn != "" && isForOthers(s.endpoints) {
+		s.warnings = append(s.warnings, notForSTS)
+	}
 	r.removed(&s)
 	inner.removed(&s)
 	r.take(inner)
@@ -167,6 +170,16 @@ func (r *reader) endpoint(key string, s *settings) string {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
+const notForSTS = `extra "endpoint_url" has no effect on STS, which is asked for a role: its endpoint stands in service_config, {"sts": {"endpoint_url": "…"}}`
+
+// isForOthers reports whether an aws connection's endpoint is that of other services than STS: a VPC endpoint of Redshift
+// assumes no role, and a web identity token isn't for it.
+func isForOthers(endpoints map[string]string) bool {
+	_, own := endpoints[serviceSTS]
+	u, err := url.Parse(endpoints[""])
+	return !own && endpoints[""] != "" && (err != nil || !loopback(u.Hostname()))
 }
 
 // services reads service_config. A service's endpoint_url of null undoes the connection's for that service.

@@ -128,8 +128,13 @@ func newDevStatus(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Show whether the dev stack runs, and how it is reached",
-		Long:  "Show whether the dev stack runs, and how it is reached. -o json prints its keys and passwords too.",
-		Args:  takes(0, 0),
+		Long: `Show whether the dev stack runs, and how it is reached. -o json prints its keys and passwords too, and the variables that
+make a shell each of its identities.`,
+		Example: `  airhook dev status
+  unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY    # be what runs on an EC2 instance
+  eval "$(airhook dev status -o json | jq -r '.aws.identities[] | select(.kind == "imds").env
+    | to_entries[] | "export \(.key)=\(.value | @sh)"')"`,
+		Args: takes(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			dir, err := a.devDir()
 			if err != nil {
@@ -281,12 +286,15 @@ func (a *app) printStatus(s devstack.Status) error {
 		_, err := fmt.Fprintln(a.stdout, state)
 		return err
 	}
-	var users, roles []string
+	var users, roles, identities []string
 	for _, p := range s.AWS.Principals {
 		users = append(users, p.Name)
 	}
 	for _, r := range s.AWS.Roles {
 		roles = append(roles, r.Name)
+	}
+	for _, i := range s.AWS.Identities {
+		identities = append(identities, i.Kind)
 	}
 	err := a.printPairs([][2]string{
 		{"dev stack", fmt.Sprintf("running, process %d", s.PIDs[0])},
@@ -296,6 +304,7 @@ func (a *app) printStatus(s devstack.Status) error {
 		{"identity", s.AWS.Principals[0].ARN},
 		{"users", strings.Join(users, " ")},
 		{"roles", strings.Join(roles, " ")},
+		{"identities", strings.Join(identities, " ") + " (their variables: dev status -o json)"},
 		{"CA", s.CAFile},
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -53,6 +54,7 @@ type printedExplanation struct {
 	RegionFrom maybe[string]     `json:"region_from"`
 	Cluster    maybe[string]     `json:"cluster"`
 	Workgroup  maybe[string]     `json:"workgroup"`
+	Endpoint   maybe[string]     `json:"endpoint_from"`
 	SignHost   maybe[string]     `json:"sign_host"`
 	SignPort   maybe[int]        `json:"sign_port"`
 	AWSConnID  maybe[string]     `json:"aws_conn_id"`
@@ -90,7 +92,7 @@ func printable(x airhook.Explanation) printedExplanation {
 	p := printedExplanation{
 		Connection: x.Connection, FoundIn: text(x.FoundIn), Engine: x.Engine, Method: x.Method, Host: text(x.Host), Port: maybe[int]{x.Port},
 		Database: text(x.Database), User: text(x.User), Region: text(x.Region), RegionFrom: text(x.RegionFrom), Cluster: text(x.Cluster),
-		Workgroup: text(x.Workgroup), SignHost: text(x.SignHost), SignPort: maybe[int]{x.SignPort}, AWSConnID: text(x.AWSConnID), Profile: text(x.Profile),
+		Workgroup: text(x.Workgroup), Endpoint: text(x.EndpointFrom), SignHost: text(x.SignHost), SignPort: maybe[int]{x.SignPort}, AWSConnID: text(x.AWSConnID), Profile: text(x.Profile),
 		RoleARN: text(x.RoleARN), TLS: x.TLS, Session: x.Session, Parameters: x.Parameters, DBGroups: x.DBGroups, AutoCreate: x.AutoCreate, Duration: text(x.Duration), Ignored: x.Ignored, Warnings: x.Warnings,
 	}
 	if x.Identity != nil {
@@ -101,25 +103,29 @@ func printable(x airhook.Explanation) printedExplanation {
 
 // explanationPairs are the lines for people; empty ones are left out by the printer.
 func explanationPairs(x airhook.Explanation) [][2]string {
+	host, id := x.EndpointFrom, ""
+	if strings.Contains(x.EndpointFrom, "Domain") { // it told whose domain the host is
+		host, id = id, host
+	}
 	pairs := [][2]string{
 		{"connection", x.Connection},
 		{"found in", x.FoundIn},
 		{"engine", string(x.Engine)},
 		{"logs in by", x.Method},
-		{"host", x.Host},
+		{"host", because(x.Host, host)},
 		{"port", number(x.Port)},
 		{"database", x.Database},
 		{"user", x.User},
 		{"region", because(x.Region, x.RegionFrom)},
-		{"cluster", x.Cluster},
-		{"workgroup", x.Workgroup},
+		{"cluster", because(x.Cluster, id)},
+		{"workgroup", because(x.Workgroup, id)},
 		{"signed for", signedFor(x)},
 		{"AWS connection", x.AWSConnID},
 		{"profile", x.Profile},
 		{"role", x.RoleARN},
 	}
 	if x.Identity != nil {
-		pairs = append(pairs, [2]string{"identity", because(x.Identity.ARN, x.Identity.Source)})
+		pairs = append(pairs, [2]string{"identity", because(cmp.Or(x.Identity.ARN, "not known"), x.Identity.Source)})
 	}
 	if x.AutoCreate {
 		pairs = append(pairs, [2]string{"auto_create", "AWS makes the database user"})
@@ -147,13 +153,10 @@ func number(n int) string {
 	return strconv.Itoa(n)
 }
 
-// because is a value and, in brackets, where it comes from.
+// because is a value, if any, and, in brackets, where it comes from.
 func because(value, from string) string {
-	switch {
-	case from == "":
+	if value == "" || from == "" {
 		return value
-	case value == "":
-		return "(" + from + ")"
 	}
 	return value + " (" + from + ")"
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // TestLoginScripts plays testdata/login: sessions at a shell with a dev stack's AWS, in a home of their own. $MYDB_PORT, … are
-// the ports of the instances, and fails and error are those of TestScripts.
+// the ports of the instances, $MYDB_PASSWORD, … their administrators' passwords; fails and error are those of TestScripts.
 func TestLoginScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts a dev stack, and -short asks for none")
@@ -25,7 +25,9 @@ func TestLoginScripts(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("AIRHOOK_HOME", filepath.Join(env.WorkDir, ".airhook"))
 			for _, in := range stack.Status().Instances {
-				env.Setenv(strings.ToUpper(strings.ReplaceAll(in.ID, "-", "_"))+"_PORT", strconv.Itoa(in.Port))
+				name := strings.ToUpper(strings.ReplaceAll(in.ID, "-", "_"))
+				env.Setenv(name+"_PORT", strconv.Itoa(in.Port))
+				env.Setenv(name+"_PASSWORD", in.PasswordLogin.Password)
 			}
 			return nil
 		},

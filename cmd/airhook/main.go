@@ -95,15 +95,13 @@ func (a *app) tellLines(text string) {
 	}
 }
 
-// logger writes to standard error what is at least as grave as --log-level.
+// logger writes to standard error what is at least as grave as --log-level; without one, warnings for people.
 func (a *app) logger() *slog.Logger {
-	level := slog.LevelWarn
-	if a.flags.quiet {
-		level = slog.LevelError
+	if a.flags.logLevel == "" {
+		return slog.New(warnings{app: a})
 	}
-	if a.flags.logLevel != "" {
-		_ = level.UnmarshalText([]byte(a.flags.logLevel)) // newRoot has checked it
-	}
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(a.flags.logLevel)) // newRoot has checked it
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,9 @@ import (
 // printedNeeds is -o json of `policy`.
 type printedNeeds struct {
 	Permissions json.RawMessage `json:"permissions"`
-	Trust       json.RawMessage `json:"trust"` // null without a role
+	Role        json.RawMessage `json:"role_permissions"`   // permissions by who has to have them,
+	Caller      json.RawMessage `json:"caller_permissions"` // null without a role
+	Trust       json.RawMessage `json:"trust"`              // null without a role
 	SQL         []string        `json:"sql"`
 	Notes       []string        `json:"notes"`
 }
@@ -40,7 +43,7 @@ not tell stands there as *, and a note on standard error says what it is and how
 			case err != nil:
 				return err
 			case a.flags.output == "json":
-				return a.printValue(printedNeeds{needs.Permissions, needs.Trust, needs.SQL, append([]string{}, needs.Notes...)})
+				return a.printValue(printedNeeds{needs.Permissions, needs.Role, needs.Caller, needs.Trust, needs.SQL, append([]string{}, needs.Notes...)})
 			case trust && needs.Trust == nil:
 				return noTrust(args[0], needs)
 			}
@@ -82,7 +85,9 @@ func (a *app) needs(cmd *cobra.Command, id string) (iam.Needs, error) {
 func noTrust(id string, needs iam.Needs) error {
 	hint := "name the role as role_arn in the extra, or log in with its credentials"
 	for _, note := range needs.Notes {
-		hint += "; " + note
+		if strings.HasPrefix(note, "AWS could not be asked") { // and so the role isn't known; the others are about the rest
+			hint += "; " + note
+		}
 	}
 	return &airhook.Error{ID: id, Kind: airhook.ErrInvalid, Err: errors.New("no role is known to log in, and only a role has a trust policy"), Hint: hint}
 }
@@ -95,11 +100,15 @@ func (a *app) printNeeds(needs iam.Needs, trust, sql bool) error {
 	case sql:
 		return a.printStatements(needs.SQL)
 	}
-	if err := a.printDocument("IAM policy of who logs in:", needs.Permissions); err != nil {
-		return err
+	documents := []headed{{"IAM policy of who logs in:", needs.Permissions}}
+	if needs.Role != nil {
+		documents = []headed{{"IAM policy of the role:", needs.Role}, {"\nIAM policy of who assumes the role:", needs.Caller}}
 	}
 	if needs.Trust != nil {
-		if err := a.printDocument("\nTrust policy of the role:", needs.Trust); err != nil {
+		documents = append(documents, headed{"\nTrust policy of the role:", needs.Trust})
+	}
+	for _, d := range documents {
+		if err := a.printDocument(d); err != nil {
 			return err
 		}
 	}
@@ -109,11 +118,16 @@ func (a *app) printNeeds(needs iam.Needs, trust, sql bool) error {
 	return a.printStatements(needs.SQL)
 }
 
-func (a *app) printDocument(heading string, doc json.RawMessage) error {
-	if _, err := fmt.Fprintln(a.stdout, heading); err != nil {
+type headed struct {
+	heading  string
+	document json.RawMessage
+}
+
+func (a *app) printDocument(d headed) error {
+	if _, err := fmt.Fprintln(a.stdout, d.heading); err != nil {
 		return err
 	}
-	return a.printValue(doc)
+	return a.printValue(d.document)
 }
 
 func (a *app) printStatements(statements []string) error {

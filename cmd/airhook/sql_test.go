@@ -47,7 +47,7 @@ func TestAServersErrorSaysWhereAndWhatNext(t *testing.T) {
 }
 
 func TestExplanationsForPeople(t *testing.T) {
-	for _, c := range [][3]string{{"us-east-1", "endpoint name", "us-east-1 (endpoint name)"}, {"us-east-1", "", "us-east-1"}, {"", "default chain", "(default chain)"}, {"", "", ""}} {
+	for _, c := range [][3]string{{"us-east-1", "endpoint name", "us-east-1 (endpoint name)"}, {"us-east-1", "", "us-east-1"}, {"", "default chain", ""}, {"", "", ""}} {
 		if got := because(c[0], c[1]); got != c[2] {
 			t.Errorf("because(%q, %q) is %q, want %q", c[0], c[1], got, c[2])
 		}

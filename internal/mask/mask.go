@@ -82,11 +82,16 @@ func masked(v pyjson.Value, below bool) pyjson.Value {
 	case pyjson.Object:
 		members := make([]pyjson.Member, len(v.Members))
 		for i, m := range v.Members {
-			members[i] = pyjson.Member{Key: m.Key, Value: masked(m.Value, below || isSensitive(m.Key))}
+			members[i] = pyjson.Member{Key: m.Key, Value: masked(m.Value, below || isSensitive(m.Key) && !namesFile(m))}
 		}
 		v.Members = members
 	}
 	return v
+}
+
+// namesFile reports whether a token's key tells where its file is, and not the token.
+func namesFile(m pyjson.Member) bool {
+	return strings.HasSuffix(strings.ToLower(m.Key), "token_file") && m.Value.Kind == pyjson.String && strings.HasPrefix(m.Value.Text, "/")
 }
 
 // maskedText is a string's masked text. One that is JSON itself, as Airflow lets people write session_kwargs and others,

@@ -27,6 +27,8 @@ func TestHidesWhatAirflowHidesAndWhatLooksSecret(t *testing.T) {
 		`{"kwargs":"[{\"id\":\"AKIAIOSFODNN7EXAMPLE\"}]"}`:                    `{"kwargs":"[{\"id\": \"***\"}]"}`,
 		`{"kwargs":"{\"a\":\"{\\\"token\\\":1}\"}"}`:                          `{"kwargs":"{\"a\": \"{\\\"token\\\": \\\"***\\\"}\"}"}`,
 		`{"kwargs":"{\"a\":  1}","token":"{\"a\":1}"}`:                        `{"kwargs":"{\"a\":  1}","token":"***"}`,
+		`{"assume_role_with_web_identity_token_file":"/var/run/token"}`:       `{"assume_role_with_web_identity_token_file":"/var/run/token"}`,
+		`{"web_identity_token_file":"eyJhbGci","token":"/x"}`:                 `{"web_identity_token_file":"***","token":"***"}`,
 		`{"serverless_token_duration_seconds":3600}`:                          `{"serverless_token_duration_seconds":3600}`,
 	} {
 		v, err := pyjson.Parse(in)

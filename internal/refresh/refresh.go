@@ -172,7 +172,7 @@ func (v *Value[T]) land(f *flight[T], drops uint64, h *held[T], err error) {
 func (v *Value[T]) keep(h *held[T]) {
 	if now := time.Now(); h.age(now) == expired {
 		if !v.dead {
-			v.opts.Logger.Warn("a credential has expired before it came; is this machine's clock ahead?", "conn", v.opts.Name, "expires", h.expires)
+			v.opts.Logger.Info("a credential has expired before it came; is this machine's clock ahead?", "conn", v.opts.Name, "expires", h.expires)
 		}
 		v.dead, h = true, h.until(now.Add(deadLife))
 	} else {
