@@ -133,18 +133,33 @@ func TestWhatAnotherProcessChangedIsSeenWithinSeconds(t *testing.T) {
 	})
 }
 
-// An endpoint that was looked up is looked up again when nobody answers there, and not otherwise.
+// An endpoint that was looked up is looked up again when nobody answers there, and not otherwise. Who looks for it is
+// nothing to a password.
 func TestAnEndpointThatMovedIsFound(t *testing.T) {
-	s := serve(t, func(string) bool { return true })
+	for name, conn := range map[string]airhook.Connection{
+		"iam":      {ID: "c", Type: "redshift", Login: "u", Extra: mustExtra(`{"iam": true, "cluster_identifier": "c", "region": "us-east-1"}`)},
+		"password": {ID: "c", Type: "redshift", Login: "u", Password: airhook.NewSecret("p"), Extra: mustExtra(`{"cluster_identifier": "c", "region": "us-east-1"}`)},
+	} {
+		t.Run(name, func(t *testing.T) { endpointMoves(t, conn) })
+	}
+}
+
+func endpointMoves(t *testing.T, conn airhook.Connection) {
+	s := serve(t, func(p string) bool { return p == "p" })
 	port, looks := closedPort(t), 0
 	c := must(airhook.New(airhook.Config{
-		Registry: registry{"c": {ID: "c", Type: "redshift", Login: "u", Extra: mustExtra(`{"iam": true, "cluster_identifier": "c", "region": "us-east-1"}`)}},
+		Registry: registry{"c": conn},
 		Resolve: func(_ context.Context, t airhook.Target) (airhook.Target, error) {
 			if t.Host == "" {
 				looks++
 				t.Host, t.Port = "127.0.0.1", port
 			}
-			t.Method, t.TLS.Mode, t.Principal = "test", "disable", "alice"
+			t.TLS.Mode, t.Principal = "disable", "alice"
+			if t.Method == airhook.MethodPassword {
+				t.Principal = fmt.Sprint(looks)
+			} else {
+				t.Method = "test"
+			}
 			return t, nil
 		},
 		Logins: map[string]airhook.Login{"test": func(context.Context, airhook.Target) (airhook.Credential, error) {
@@ -172,6 +187,37 @@ func TestAnEndpointThatMovedIsFound(t *testing.T) {
 		t.Errorf("Acquire: %v", err)
 	} else {
 		conn.Release()
+	}
+}
+
+// AWS is not asked for more when it is AWS that can't be reached.
+func TestAnEndpointIsNotLookedUpWhenAWSIsUnreachable(t *testing.T) {
+	for _, stage := range []airhook.Stage{"", airhook.StageCredential, airhook.StageEndpoint} {
+		looks, logins := 0, 0
+		c := must(airhook.New(airhook.Config{
+			Registry: registry{"c": {ID: "c", Type: "redshift", Login: "u", Extra: mustExtra(`{"iam": true, "cluster_identifier": "c", "region": "us-east-1"}`)}},
+			Resolve: func(_ context.Context, t airhook.Target) (airhook.Target, error) {
+				if t.Host == "" {
+					looks++
+					t.Host, t.Port = rdsHost, 5439
+				}
+				return t, nil
+			},
+			Logins: map[string]airhook.Login{airhook.MethodRedshift: func(context.Context, airhook.Target) (airhook.Credential, error) {
+				logins++
+				return airhook.Credential{}, &airhook.Error{Stage: stage, Kind: airhook.ErrUnreachable, Err: errors.New("AWS can't be reached")}
+			}},
+		}))
+		for name, open := range map[string]func() error{
+			"credential": func() error { return ignore(c.Credential(t.Context(), "c")) },
+			"dial":       func() error { return ignore(c.Dial(t.Context(), "c", nil)) },
+			"acquire":    func() error { return ignore(c.Acquire(t.Context(), "c")) },
+		} {
+			if err := open(); !errors.Is(err, airhook.ErrUnreachable) || looks != 1 || logins == 0 {
+				t.Errorf("%s at stage %q: %v after %d look-ups, want 1, and %d logins", name, stage, err, looks, logins)
+			}
+		}
+		c.Close()
 	}
 }
 

@@ -200,7 +200,7 @@ const lookAgain = 10 * time.Second
 
 // current reports whether an entry is still what the registry says, reached by its route and signed for by its principal; if
 // not, it is closed. A registry that can't be asked changes nothing.
-func (c *Client) current(ctx context.Context, id string, e *entry, failed error) bool {
+func (c *Client) current(ctx context.Context, id string, e *entry, failed *Error) bool {
 	e.look.Reset(lookAgain)
 	made, err := c.read(ctx, id, e.target)
 	switch {
@@ -218,18 +218,19 @@ func (c *Client) current(ctx context.Context, id string, e *entry, failed error)
 }
 
 // stays reports whether a target's principal is still who signs for it: the environment and the AWS files may name another.
-// When it could not be reached, an endpoint that was looked up must be where it was, too.
-func (c *Client) stays(ctx context.Context, e *entry, failed error) bool {
-	t := e.target
-	if c.cfg.Resolve == nil || t.Method == MethodPassword {
+// When the database, not AWS, could not be reached, an endpoint that was looked up must be where it was, also a password's.
+func (c *Client) stays(ctx context.Context, e *entry, failed *Error) bool {
+	t, password := e.target, e.target.Method == MethodPassword
+	look := e.asked.Host == "" && failed != nil && errors.Is(failed, ErrUnreachable) && failed.Stage != StageCredential && failed.Stage != StageEndpoint
+	if c.cfg.Resolve == nil || password && !look {
 		return true
 	}
 	t.guess = "" // what the target is was asked before: no service is called
-	if e.asked.Host == "" && errors.Is(failed, ErrUnreachable) {
+	if look {
 		t.Host, t.Port = "", e.asked.Port
 	}
 	t, err := c.complete(ctx, t)
-	return err != nil || t.Principal == e.target.Principal && t.Host == e.target.Host && t.Port == e.target.Port
+	return err != nil || (password || t.Principal == e.target.Principal) && t.Host == e.target.Host && t.Port == e.target.Port
 }
 
 // read returns what a target is made from. An aws connection that isn't defined is the empty one: what that means is for

@@ -16,7 +16,7 @@ import (
 // that would allow it.
 func (l *Logins) failure(ctx context.Context, s *session.Session, t airhook.Target, doing string, err error) *airhook.Error {
 	e := *session.Failure(ctx, doing, err)
-	e.ID, e.Stage = t.ID, airhook.StageCredential
+	e.ID, e.Stage, e.Hint = t.ID, airhook.StageCredential, forID(t, e.Hint)
 	var api smithy.APIError
 	switch {
 	case errors.Is(err, errUnknown):
@@ -56,7 +56,7 @@ func (l *Logins) denied(ctx context.Context, s *session.Session, e *airhook.Erro
 			e.Principal = who.ARN
 		}
 	}
-	f := facts{account: first(accountOf(said.Resource), account(s, t, e.Principal))}
+	f := facts{account: first(accountOf(said.Resource), account(s, t, e.Principal)), onlyLook: onlyLook(ctx)}
 	if strings.Contains(said.Resource, ":workgroup/") { // it holds an id that only AWS knows
 		f.workgroup = said.Resource
 	}
@@ -73,6 +73,11 @@ func (l *Logins) denied(ctx context.Context, s *session.Session, e *airhook.Erro
 	if wrong := elsewhere(t); wrong != nil {
 		e.Err, e.Hint = fmt.Errorf("%w: %s", e.Err, wrong[0].why), wrong[0].do
 	}
+}
+
+// forID writes a connection's id into a hint that was made where nobody knows it.
+func forID(t airhook.Target, hint string) string {
+	return strings.ReplaceAll(hint, "CONN_ID", shellWord(t.ID))
 }
 
 func first(words ...string) string {

@@ -63,6 +63,8 @@ func notThere(t airhook.Target, stage airhook.Stage, status string) *airhook.Err
 	e := &airhook.Error{ID: t.ID, Stage: stage, Kind: airhook.ErrUnreachable}
 	e.Err = fmt.Errorf("%s is %s: it takes no connections", what(t), strings.ToLower(first(status, "without an endpoint")))
 	switch status = strings.ToLower(status); {
+	case status == "pausing":
+		e.Hint = "wait until it is paused, then resume it: aws redshift resume-cluster --cluster-identifier " + shellWord(t.Cluster)
 	case strings.HasPrefix(status, "paus"):
 		e.Hint = "resume it: aws redshift resume-cluster --cluster-identifier " + shellWord(t.Cluster)
 	case status == "creating", status == "resuming", status == "rebooting", status == "restoring":
@@ -81,6 +83,9 @@ func (l *Logins) resource(ctx context.Context, s *session.Session, t airhook.Tar
 	}
 	doing := "look up " + what(t)
 	found, err := l.seen.get(ctx, lookupKey(t.Method, s, t, id), lookupLife, func(ctx context.Context) (resource, error) {
+		if _, err := s.Credentials(ctx); err != nil { // it says what is wrong with who signs, where the call would blame the service
+			return resource{}, err
+		}
 		found, err := ask(ctx, s, t)
 		if err != nil && ctx.Err() != nil {
 			err = session.Failure(ctx, doing, err)

@@ -34,13 +34,13 @@ type Logins struct {
 
 	mu         sync.Mutex
 	identities map[string]identified
-	late       map[string]time.Duration // by how much the last password of a login had expired when it came
-	told       bool                     // that the clock is ahead
+	ends       map[string]time.Time // when the last password of a login runs out, by AWS's clock
+	told       bool                 // that the clock is ahead
 }
 
 // New returns the logins that sign with the AWS connections of a resolver.
 func New(sessions *session.Resolver) *Logins {
-	return &Logins{sessions: sessions, identities: map[string]identified{}, late: map[string]time.Duration{}}
+	return &Logins{sessions: sessions, identities: map[string]identified{}, ends: map[string]time.Time{}}
 }
 
 // Close ends the look-ups that still run, and waits for them. After it nothing is looked up.
@@ -88,13 +88,29 @@ func (l *Logins) Resolve(ctx context.Context, t airhook.Target) (airhook.Target,
 
 // byPassword looks up the endpoint of a cluster or workgroup that a password logs in to, as it would for AWS's own login.
 func (l *Logins) byPassword(ctx context.Context, t airhook.Target) (airhook.Target, error) {
+	t, err := l.Resolve(context.WithValue(ctx, onlyLookKey{}, true), asLookedUp(t))
+	t.Method = airhook.MethodPassword
+	var e *airhook.Error
+	if errors.As(err, &e) && errors.Is(e.Kind, airhook.ErrAccessDenied) {
+		advised := *e
+		advised.Hint += "; or set host to the endpoint, and AWS is not asked"
+		return t, &advised
+	}
+	return t, err
+}
+
+// asLookedUp is a password's target as AWS is asked about it.
+func asLookedUp(t airhook.Target) airhook.Target {
 	if t.Method = airhook.MethodRedshift; t.Workgroup != "" {
 		t.Method = airhook.MethodRedshiftServerless
 	}
-	t, err := l.Resolve(ctx, t)
-	t.Method = airhook.MethodPassword
-	return t, err
+	return t
 }
+
+// onlyLookKey marks the context of a password's look-up, which needs no leave to log in.
+type onlyLookKey struct{}
+
+func onlyLook(ctx context.Context) bool { return ctx.Value(onlyLookKey{}) != nil }
 
 // place fills in who signs, and in which region.
 func (l *Logins) place(ctx context.Context, t *airhook.Target) (*session.Session, error) {

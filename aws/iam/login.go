@@ -54,7 +54,7 @@ func inStage(t airhook.Target, err error) error {
 		known = &airhook.Error{Err: err}
 	}
 	e := *known
-	e.ID, e.Stage = t.ID, airhook.StageCredential
+	e.ID, e.Stage, e.Hint = t.ID, airhook.StageCredential, forID(t, e.Hint)
 	return &e
 }
 
@@ -196,47 +196,48 @@ func (i issued) credential(t airhook.Target, creds aws.Credentials, asked time.T
 	return cred, nil
 }
 
-// issue makes a credential of what AWS answered, and remembers by how much it had expired when it came: that is why the
-// database may refuse it.
+// issue makes a credential of what AWS answered, and remembers when it runs out by AWS's clock, which the database goes by:
+// that may be why it is refused.
 func (l *Logins) issue(s *session.Session, t airhook.Target, got issued, creds aws.Credentials, asked time.Time) (airhook.Credential, error) {
 	cred, err := got.credential(t, creds, asked)
 	if err != nil {
 		return cred, err
 	}
 	behind, _ := awsmiddleware.GetAttemptSkew(got.about)
-	late := time.Since(cred.Expires)
+	ends := cred.Expires
+	if ahead := -behind; ahead >= time.Minute {
+		if time.Now().After(ends) {
+			l.tellAhead(t, ahead)
+		}
+		ends = ends.Add(ahead)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if ahead := -behind; late > 0 && ahead >= time.Minute {
-		late -= ahead // by the clock of AWS, which the database goes by
-		l.tellAhead(t, ahead)
+	if len(l.ends) >= mostLookups {
+		clear(l.ends)
 	}
-	key := loginKey(s, t)
-	if late <= 0 {
-		delete(l.late, key)
-		return cred, nil
-	}
-	if len(l.late) >= mostLookups {
-		clear(l.late)
-	}
-	l.late[key] = late
+	l.ends[loginKey(s, t)] = ends
 	return cred, nil
 }
 
-// tellAhead warns once; the caller holds the lock.
+// tellAhead warns once, without the lock: a Logger may do anything.
 func (l *Logins) tellAhead(t airhook.Target, ahead time.Duration) {
-	if l.told || l.Logger == nil {
+	l.mu.Lock()
+	told := l.told
+	l.told = true
+	l.mu.Unlock()
+	if told || l.Logger == nil {
 		return
 	}
-	l.told = true
 	l.Logger.Warn("the clock is wrong", "why", fmt.Sprintf("this machine's clock is %s ahead of AWS's", inTens(ahead)), "conn", t.ID)
 }
 
-// cameLate is by how much the last password of a login had expired when it came; zero when it hadn't.
-func (l *Logins) cameLate(s *session.Session, t airhook.Target) time.Duration {
+// ranOut is when the last password of a login ran out, and whether that has happened.
+func (l *Logins) ranOut(s *session.Session, t airhook.Target) (at time.Time, ran bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.late[loginKey(s, t)]
+	at, known := l.ends[loginKey(s, t)]
+	return at, known && time.Now().After(at)
 }
 
 func loginKey(s *session.Session, t airhook.Target) string {

@@ -39,6 +39,9 @@ const (
 // asked for account and ids, for three seconds at most; what it doesn't tell has a note. A password needs nothing of AWS:
 // ErrInvalid.
 func (l *Logins) Needs(ctx context.Context, t airhook.Target) (Needs, error) {
+	if t.Method == airhook.MethodPassword && t.Host == "" && t.Cluster+t.Workgroup != "" {
+		ctx, t = context.WithValue(ctx, onlyLookKey{}, true), asLookedUp(t)
+	}
 	if t.Method == airhook.MethodPassword {
 		return Needs{}, invalid(t, airhook.StageTarget, "the connection logs in with a password: AWS has no part in it", "set iam to true in the extra to log in with an AWS identity")
 	}
@@ -73,6 +76,11 @@ func (l *Logins) Needs(ctx context.Context, t airhook.Target) (Needs, error) {
 		all = append(numbered(all, sidLogin), numbered(assumed, sidAssume)...)
 	}
 	n.Permissions = policy(all)
+	if onlyLook(ctx) {
+		n.SQL = []string{}
+		n.note("the database user logs in with a password: the policy is for the endpoint's look-up, and not needed once host is set")
+		return n, nil
+	}
 	n.sql(t, user(s, who.ARN))
 	return n, nil
 }
@@ -83,7 +91,7 @@ func (n *Needs) note(format string, args ...any) {
 
 // statements are those of the login, with what AWS tells of the names in them.
 func (n *Needs) statements(ctx context.Context, l *Logins, s *session.Session, t airhook.Target, caller string) []statement {
-	f := facts{account: account(s, t, caller)}
+	f := facts{account: account(s, t, caller), onlyLook: onlyLook(ctx)}
 	switch t.Method {
 	case airhook.MethodRDS:
 		n.database(ctx, l, s, t, &f)

@@ -2,7 +2,10 @@ package iam
 
 import (
 	"errors"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/airhook-go/airhook"
 )
@@ -28,7 +31,16 @@ func TestAPasswordsLookUpFailsWithItsReason(t *testing.T) {
 	f.fail(400, "AccessDenied", "no")
 	pw := conn(t, "pw", "redshift", "", `{"aws_conn_id": "my_aws", "cluster_identifier": "my-cluster", "region": "us-east-1"}`)
 	pw.Password = airhook.NewSecret(canary)
-	if e := lookUp(t, logins(t, f.URL), pw); !errors.Is(e, airhook.ErrAccessDenied) || len(e.Policy) == 0 {
-		t.Errorf("got %v, policy %s", e, e.Policy)
+	l := logins(t, f.URL)
+	e := lookUp(t, l, pw)
+	if !errors.Is(e, airhook.ErrAccessDenied) || !strings.Contains(e.Hint, "set host to the endpoint") {
+		t.Errorf("got %v (%s)", e, e.Hint)
+	}
+	want := [][2]string{{"redshift:DescribeClusters", "arn:aws:redshift:us-east-1:123456789012:cluster:my-cluster"}}
+	if diff := cmp.Diff(want, pairs(t, e.Policy)); diff != "" {
+		t.Errorf("the refusal's policy: %s", diff)
+	}
+	if n := needs(t, l, pw); !cmp.Equal(want, pairs(t, n.Permissions)) || len(n.SQL) != 0 {
+		t.Errorf("policy prints %s, %v", n.Permissions, n.SQL)
 	}
 }

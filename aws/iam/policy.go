@@ -21,6 +21,7 @@ type statement struct {
 type facts struct {
 	account   string
 	workgroup string // its ARN, which holds an id that AWS made
+	onlyLook  bool   // a password logs in: AWS is asked for the endpoint, and for nothing else
 }
 
 // account is that of the database as far as names tell: a serverless endpoint's, a role's, the caller's.
@@ -42,18 +43,23 @@ func statements(t airhook.Target, f facts) []statement {
 	case airhook.MethodRDS:
 		return []statement{{Action: "rds-db:connect", Resource: []string{arn("rds-db", "dbuser:%s/%s", anyResourceID(t.SignHost), t.User)}}}
 	case airhook.MethodRedshift:
-		all := clusterLogin(t, arn)
-		if lookedUp(t) {
-			all = append(all, statement{Action: "redshift:DescribeClusters", Resource: []string{arn("redshift", "cluster:%s", t.Cluster)}})
-		}
-		return all
+		look := statement{Action: "redshift:DescribeClusters", Resource: []string{arn("redshift", "cluster:%s", t.Cluster)}}
+		return f.with(look, lookedUp(t), clusterLogin(t, arn))
 	}
 	workgroup := []string{first(f.workgroup, arn("redshift-serverless", "workgroup/*"))}
-	all := []statement{{Action: "redshift-serverless:GetCredentials", Resource: workgroup}}
-	if lookedUp(t) {
-		all = append(all, statement{Action: "redshift-serverless:GetWorkgroup", Resource: workgroup})
+	look := statement{Action: "redshift-serverless:GetWorkgroup", Resource: workgroup}
+	return f.with(look, lookedUp(t), []statement{{Action: "redshift-serverless:GetCredentials", Resource: workgroup}})
+}
+
+// with is a login's statements and that of the look-up, where there is one.
+func (f facts) with(look statement, lookedUp bool, login []statement) []statement {
+	switch {
+	case f.onlyLook:
+		return []statement{look}
+	case lookedUp:
+		return append(login, look)
 	}
-	return all
+	return login
 }
 
 // literal is a name as an ARN in a policy has it, where * and ? stand for anything (IAM User Guide, "IAM policy elements:

@@ -60,7 +60,7 @@ func (l *Logins) rejected(ctx context.Context, s *session.Session, t airhook.Tar
 		return
 	}
 	asked := l.askWho(ctx, s, t)
-	late := l.cameLate(s, t)
+	ended, ran := l.ranOut(s, t)
 	t.User, t.Database = mask.Field(t.User), mask.Field(t.Database) // from here on they are only told
 	e.Principal = first(e.Principal, asked.arn)
 	needed := statements(inItsRegion(t), facts{account: account(s, t, e.Principal)})
@@ -75,7 +75,7 @@ func (l *Logins) rejected(ctx context.Context, s *session.Session, t airhook.Tar
 		if strings.Contains(message, "no pg_hba.conf entry") { // for once the server told why
 			return
 		}
-	case strings.Contains(message, "has expired"), late > 0: // Redshift: "IAM Authentication token has expired"
+	case strings.Contains(message, "has expired"), ran: // Redshift: "IAM Authentication token has expired"
 		e.Kind = airhook.ErrTokenExpired
 	}
 	if asked.blames(e) {
@@ -83,15 +83,15 @@ func (l *Logins) rejected(ctx context.Context, s *session.Session, t airhook.Tar
 		signed(t, e)
 		return
 	}
-	blame(e, append(l.reasons(ctx, s, t, e, asked, late), usual(t, e, asked)))
+	blame(e, append(l.reasons(ctx, s, t, e, asked, ended), usual(t, e, asked)))
 	signed(t, e)
 }
 
 // reasons are those that can be checked from here.
-func (l *Logins) reasons(ctx context.Context, s *session.Session, t airhook.Target, e *airhook.Error, a asked, late time.Duration) []reason {
+func (l *Logins) reasons(ctx context.Context, s *session.Session, t airhook.Target, e *airhook.Error, a asked, ended time.Time) []reason {
 	switch {
 	case t.Method != airhook.MethodRDS:
-		return append(append(a.clock(false), cameExpired(late)...), redshiftReasons(t)...)
+		return append(append(a.clock(false), tooLate(ended)...), redshiftReasons(t)...)
 	case e.SQLState == wrongPassword:
 		return l.withoutToken(ctx, s, t)
 	}
@@ -141,13 +141,13 @@ func regionHint(t airhook.Target, region string) string {
 	return fmt.Sprintf("set %s in the extra to %s", key, region)
 }
 
-// cameExpired is the reason of a password that had run out before anybody could use it.
-func cameExpired(late time.Duration) []reason {
-	if late <= 0 {
+// tooLate is the reason of a password that ran out before the database saw it.
+func tooLate(ended time.Time) []reason {
+	if ended.IsZero() || time.Now().Before(ended) {
 		return nil
 	}
 	return []reason{{
-		fmt.Sprintf("the password that AWS gave had expired %s before it came", late.Round(time.Second/10)),
+		fmt.Sprintf("the password that AWS gave ran out at %s, before the database saw it", ended.UTC().Format("15:04:05Z")),
 		"check this machine's clock, and try again: the next login asks for a new one", true,
 	}}
 }
@@ -293,7 +293,7 @@ func redshiftReasons(t airhook.Target) []reason {
 		service, id = "redshift-serverless", t.Workgroup
 	}
 	if named := endpoint.Parse(t.Host).Of(service); named != "" && named != id {
-		all = append(all, reason{why: fmt.Sprintf("the password is for %s, and the host is the endpoint of %q", what(t), named), do: "let host and identifier name the same"})
+		all = append(all, reason{why: fmt.Sprintf("the password is for %s, and the host is the endpoint of %q", what(t), named), do: "let host and identifier name the same", certain: true})
 	}
 	if t.GuessedID() {
 		all = append(all, reason{why: what(t) + " is only a guess from the host's name, and the password may be another's", do: "set cluster_identifier or workgroup_name in the extra"})

@@ -147,7 +147,7 @@ func TestAPasswordThatCameExpired(t *testing.T) {
 		why     string
 		logged  bool
 	}{
-		"by AWS's clock":  {-3 * time.Second, 0, airhook.ErrTokenExpired, "the password that AWS gave had expired", false},
+		"by AWS's clock":  {-3 * time.Second, 0, airhook.ErrTokenExpired, "the password that AWS gave ran out at ", false},
 		"by our own only": {-5 * time.Minute, 20 * time.Minute, airhook.ErrLogin, "this machine's clock is 20m0s ahead of AWS's", true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,10 +175,30 @@ func TestAPasswordThatCameExpired(t *testing.T) {
 				t.Errorf("log: %s", log.String())
 			}
 			f.expires = time.Now().Add(time.Hour).UTC()
-			if _, err := l.redshift(t.Context(), target); err != nil || l.cameLate(mustOpen(t, l, target), target) != 0 {
-				t.Errorf("a good one is remembered as expired, %v", err)
+			if _, err := l.redshift(t.Context(), target); err != nil {
+				t.Fatal(err)
+			}
+			if _, ran := l.ranOut(mustOpen(t, l, target), target); ran {
+				t.Error("a good one is remembered as expired")
 			}
 		})
+	}
+}
+
+// TestAPasswordThatRanOutOnTheWay was good when it came.
+func TestAPasswordThatRanOutOnTheWay(t *testing.T) {
+	f := newFake(t)
+	f.expires = time.Now().Add(50 * time.Millisecond).UTC()
+	l := logins(t, f.URL)
+	target := resolved(t, l, redshiftConn(t))
+	if _, err := l.redshift(t.Context(), target); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(time.Until(f.expires) + 10*time.Millisecond)
+	e := &airhook.Error{ID: "red", Stage: airhook.StageLogin, Kind: airhook.ErrLogin, SQLState: "28P01", Err: errors.New("password authentication failed")}
+	l.Refused(t.Context(), target, e)
+	if !errors.Is(e.Kind, airhook.ErrTokenExpired) || !strings.Contains(e.Error(), "ran out at") || strings.Contains(e.Hint, "CREATE USER") {
+		t.Errorf("got %s: %v (%s)", airhook.KindOf(e), e, e.Hint)
 	}
 }
 
@@ -254,7 +274,7 @@ func TestWhyRedshiftRefuses(t *testing.T) {
 		"an unknown user": {plain, "password authentication failed", airhook.ErrLogin, `AWS gave a password, but the database does not know the user "app"`, `run in database "dev": CREATE USER app PASSWORD DISABLE; or set auto_create to true in the extra, which needs redshift:CreateClusterUser`},
 		"an unknown role": {edit(plain, "", ""), "password authentication failed", airhook.ErrLogin, `does not know the user "IAM:alice"`, `run in database "dev": CREATE USER "IAM:alice" PASSWORD DISABLE`},
 		"a workgroup's":   {serverlessConn(t), "password authentication failed", airhook.ErrLogin, `does not know the user "IAM:alice"`, `CREATE USER "IAM:alice" PASSWORD DISABLE`},
-		"another's host":  {edit(plain, "app", `"cluster_identifier": "lake", `), "password authentication failed", airhook.ErrLogin, `the password is for cluster "lake", and the host is the endpoint of "my-cluster"`, "let host and identifier name the same; or AWS gave a password, but"},
+		"another's host":  {edit(plain, "app", `"cluster_identifier": "lake", `), "password authentication failed", airhook.ErrLogin, `the password is for cluster "lake", and the host is the endpoint of "my-cluster"`, "let host and identifier name the same"},
 		"a guess":         {conn(t, "red", "redshift", "lake.example.com", `{"iam": true, "aws_conn_id": "my_aws", "region": "us-east-1"}`), "password authentication failed", airhook.ErrLogin, `cluster "lake" is only a guess from the host's name`, "set cluster_identifier or workgroup_name in the extra; or AWS gave"},
 		"upper case":      {edit(plain, "App", ""), "password authentication failed", airhook.ErrLogin, `the login "App" has upper-case letters`, "write the login as the database has it; or"},
 		"another region":  {edit(plain, "app", `"region": "eu-west-1", `), "password authentication failed", airhook.ErrLogin, `AWS is asked in region eu-west-1 (extra region), and the endpoint is in us-east-1`, "set region in the extra to us-east-1"},

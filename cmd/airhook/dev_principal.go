@@ -27,7 +27,9 @@ func newDevPrincipal(a *app) *cobra.Command {
 nothing without it. A user keeps its keys. -o json prints them; so does: airhook dev status -o json.`,
 		Example: `  airhook policy warehouse -o json | jq .permissions >policy.json
   airhook dev principal newcomer --policy policy.json -o json
-  airhook dev principal partner --role --policy policy.json --trust trust.json
+  airhook policy loader -o json | jq .role_permissions >role.json
+  airhook policy loader --trust >trust.json
+  airhook dev principal loader --role --policy role.json --trust trust.json
 `,
 		Args: takes(1, 1, "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -112,6 +112,9 @@ func (a *app) printNeeds(needs iam.Needs, trust, sql bool) error {
 			return err
 		}
 	}
+	if len(needs.SQL) == 0 {
+		return nil
+	}
 	if _, err := fmt.Fprintln(a.stdout, "\nSQL for the database:"); err != nil {
 		return err
 	}
