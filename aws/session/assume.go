@@ -114,7 +114,7 @@ func (a webAssumer) AssumeRoleWithWebIdentity(ctx context.Context, in *sts.Assum
 	}
 	out, err := a.api.AssumeRoleWithWebIdentity(ctx, in, append(options, a.at.options(aws.ToString(in.RoleArn)))...)
 	if err != nil {
-		err = withoutToken(err, aws.ToString(in.WebIdentityToken), a.file)
+		err = withoutToken(err, aws.ToString(in.WebIdentityToken), "the web identity token in "+a.file)
 		return nil, &roleError{call: "AssumeRoleWithWebIdentity", role: aws.ToString(in.RoleArn), file: a.file, jwt: strings.Count(aws.ToString(in.WebIdentityToken), ".") == 2, err: err}
 	}
 	return out, nil

@@ -1,7 +1,9 @@
 package session
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -26,6 +28,7 @@ type process struct {
 	inner   aws.CredentialsProvider
 	timeout time.Duration
 	profile string
+	printed bytes.Buffer // what the command that runs has printed: one runs at a time
 
 	mu      sync.Mutex
 	waiting int
@@ -39,20 +42,21 @@ type run struct {
 
 func newProcess(command, profile string) *process {
 	p := &process{timeout: processTimeout, profile: profile}
-	p.inner = processcreds.NewProviderCommand(processcreds.NewCommandBuilderFunc(shell(command)), func(o *processcreds.Options) { o.Timeout = -1 }) // run bounds it
+	p.inner = processcreds.NewProviderCommand(processcreds.NewCommandBuilderFunc(p.shell(command)), func(o *processcreds.Options) { o.Timeout = -1 }) // run bounds it
 	p.cache = aws.NewCredentialsCache(aws.CredentialsProviderFunc(p.run), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = expiryWindow })
 	return p
 }
 
 // shell is the SDK's command, in a process group of its own and without a terminal: nobody may be asked there.
-func shell(command string) func(context.Context) (*exec.Cmd, error) {
+func (p *process) shell(command string) func(context.Context) (*exec.Cmd, error) {
 	return func(ctx context.Context) (*exec.Cmd, error) {
 		sh := []string{"sh", "-c"}
 		if runtime.GOOS == "windows" {
 			sh = []string{"cmd.exe", "/C"}
 		}
 		cmd := exec.CommandContext(ctx, sh[0], sh[1], command) // #nosec G204 -- the AWS files name it, as for every SDK
-		cmd.Stderr, cmd.WaitDelay = os.Stderr, time.Second
+		p.printed.Reset()
+		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &p.printed, os.Stderr, time.Second
 		killTogether(cmd)
 		return cmd, nil
 	}
@@ -116,6 +120,10 @@ func (p *process) run(ctx context.Context) (aws.Credentials, error) {
 	p.running = one
 	p.mu.Unlock()
 	creds, err := p.inner.Retrieve(ctx)
+	if errors.Is(err, exec.ErrWaitDelay) { // it ended well, but what it left running holds its output open: an agent, a browser
+		creds, err = printed(p.printed.Bytes())
+	}
+	p.printed = bytes.Buffer{} // the keys
 	p.mu.Lock()
 	p.running = nil
 	p.mu.Unlock()
@@ -128,6 +136,22 @@ func (p *process) run(ctx context.Context) (aws.Credentials, error) {
 		return creds, &processcreds.ProviderError{Err: lateError(p.timeout)}
 	}
 	return creds, err
+}
+
+// printed reads a command's output as the SDK does, which keeps that to itself.
+func printed(out []byte) (aws.Credentials, error) {
+	if runtime.GOOS == "windows" { // it adds slashes to quotes
+		out = bytes.ReplaceAll(out, []byte(`\"`), []byte(`"`))
+	}
+	var got processcreds.CredentialProcessResponse
+	if err := json.Unmarshal(out, &got); err != nil || got.Version != 1 || got.AccessKeyID == "" || got.SecretAccessKey == "" {
+		return aws.Credentials{}, &processcreds.ProviderError{Err: errors.New("no credentials")}
+	}
+	creds := aws.Credentials{Source: processcreds.ProviderName, AccessKeyID: got.AccessKeyID, SecretAccessKey: got.SecretAccessKey, SessionToken: got.SessionToken, AccountID: got.AccountID}
+	if got.Expiration != nil {
+		creds.CanExpire, creds.Expires = true, *got.Expiration
+	}
+	return creds, nil
 }
 
 const processHint = "run the command by hand: it has to end quickly, and can't ask anybody in a terminal"
@@ -154,19 +178,20 @@ func processFailure(err error, profile string) *airhook.Error {
 	return e
 }
 
-// run lets a process stand wherever the SDK would run the credential_process.
+// run lets a process stand wherever the SDK would run the credential_process. Where other keys sign, there is none: the
+// environment's come before a profile's.
 func (a *stsAt) run(cfg *aws.Config) {
 	end := keysProfile(*cfg)
 	if end.CredentialProcess == "" {
 		return
 	}
-	a.process = newProcess(end.CredentialProcess, end.Profile)
+	p := newProcess(end.CredentialProcess, end.Profile)
 	if isProcess(cfg.Credentials) {
-		cfg.Credentials = a.process
+		cfg.Credentials, a.process = p, p
 	}
 	for s := a.found; s != nil; s = s.before {
 		if s.keys != nil && isProcess(s.keys) {
-			s.keys = a.process
+			s.keys, a.process = p, p
 		}
 	}
 }

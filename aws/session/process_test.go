@@ -8,12 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/airhook-go/airhook"
 )
@@ -146,5 +152,71 @@ echo '{"Version": 1, "AccessKeyId": "AKIDPROCESS", "SecretAccessKey": "`+canary+
 	}
 	if text, err := os.ReadFile(count); err != nil || string(text) != "once\n" {
 		t.Errorf("it ran %q (%v)", text, err)
+	}
+}
+
+// TestWhatACredentialProcessLeavesRunningHidesNoKeys: an agent that it started in the background may hold its output open.
+func TestWhatACredentialProcessLeavesRunningHidesNoKeys(t *testing.T) {
+	const keys = `{"Version": 1, "AccessKeyId": "AKIDPROCESS", "SecretAccessKey": "` + canary + `", "SessionToken": "token", "AccountId": "123456789012", "Expiration": "2199-01-02T03:04:05Z"}`
+	for _, c := range []struct{ name, printed, exit, want string }{
+		{"keys", keys, "0", ""},
+		{"no keys", "not-json " + canary, "0", "printed no credentials"},
+		{"another version", strings.Replace(keys, "1", "2", 1), "0", "printed no credentials"},
+		{"keys, but it failed", keys, "7", "failed: exit status 7"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			script, left := filepath.Join(dir, "keys.sh"), filepath.Join(dir, "left")
+			write(t, script, "sleep 60 &\necho $! >"+left+"\necho '"+c.printed+"'\nexit "+c.exit+"\n")
+			t.Cleanup(func() { endLeft(t, left) })
+			awsFolder(t, "[profile p]\ncredential_process = sh "+script+"\n", "")
+			creds, err := openWho(t, resolver(), Who{Profile: "p"}).Credentials(t.Context())
+			if c.want != "" {
+				if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(fmt.Sprintf("%+v", err), canary) {
+					t.Errorf("got %v, want %q", err, c.want)
+				}
+				return
+			}
+			want := aws.Credentials{
+				AccessKeyID: "AKIDPROCESS", SecretAccessKey: canary, SessionToken: "token", AccountID: "123456789012", Source: processcreds.ProviderName,
+				CanExpire: true, Expires: time.Date(2199, 1, 2, 3, 4, 5, 0, time.UTC).Add(-expiryWindow),
+			}
+			if diff := cmp.Diff(want, creds); err != nil || diff != "" {
+				t.Errorf("%v %s", err, diff)
+			}
+		})
+	}
+}
+
+// endLeft ends what a script left running, as it should have been left.
+func endLeft(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Errorf("what it left is not its to end: %v", err)
+	}
+}
+
+// TestNoProcessIsBlamedWhereKeysSign: the environment's come before those of the default profile.
+func TestNoProcessIsBlamedWhereKeysSign(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // it takes connections and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	awsFolder(t, "[default]\ncredential_process = false\n", "")
+	setenv(t, map[string]string{"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": canary, "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "http://" + silent.Addr().String()})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err = openWho(t, resolver(), Who{RoleARN: roleA}).Credentials(ctx)
+	if !errors.Is(err, airhook.ErrUnreachable) || !strings.Contains(err.Error(), roleA) || strings.Contains(err.Error(), "credential_process") {
+		t.Errorf("got %v, want the role's STS blamed", err)
 	}
 }

@@ -34,6 +34,8 @@ func (s *signer) to(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("airhookSigner", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
 		if request, ok := in.Request.(*smithyhttp.Request); ok && err != nil {
+			answer, _ := out.RawResponse.(*smithyhttp.Response)
+			err = withoutBearer(err, request.Header, answer)
 			if key := signingKey(request.Header.Get("Authorization")); key != "" {
 				err = &signedError{key, s.from, err}
 			}
