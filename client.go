@@ -125,24 +125,20 @@ func (c *Client) List(ctx context.Context) iter.Seq2[Connection, error] {
 // Put stores a connection and closes what was open under its id, so that the next use sees the change. A registry that
 // cannot be changed is ErrReadOnly.
 func (c *Client) Put(ctx context.Context, conn Connection) error {
-	e, ok := c.cfg.Registry.(Editor)
-	if !ok {
-		return &Error{ID: conn.ID, Kind: ErrReadOnly, Err: errors.New("the registry cannot be changed")}
-	}
-	if err := e.Put(ctx, conn); err != nil {
-		return about(conn.ID, "", err)
-	}
-	c.forget(conn.ID)
-	return nil
+	return c.edit(conn.ID, func(e Editor) error { return e.Put(ctx, conn) })
 }
 
 // Delete removes a connection and closes what was open under its id.
 func (c *Client) Delete(ctx context.Context, id string) error {
+	return c.edit(id, func(e Editor) error { return e.Delete(ctx, id) })
+}
+
+func (c *Client) edit(id string, change func(Editor) error) error {
 	e, ok := c.cfg.Registry.(Editor)
 	if !ok {
 		return &Error{ID: id, Kind: ErrReadOnly, Err: errors.New("the registry cannot be changed")}
 	}
-	if err := e.Delete(ctx, id); err != nil {
+	if err := change(e); err != nil {
 		return about(id, "", err)
 	}
 	c.forget(id)
@@ -256,6 +252,11 @@ func (c *Client) Target(ctx context.Context, id string) (Target, error) {
 
 // Credential returns the credential that a new session of this id would use now, from the cache when it is fresh.
 func (c *Client) Credential(ctx context.Context, id string) (cred Credential, err error) {
+	if known, ok := c.opened.Load(id); ok && !known.(*entry).aged.Load() { // what session would do, in less time
+		if cred, ok = known.(*entry).source.value.Fresh(); ok {
+			return cred, nil
+		}
+	}
 	err = c.session(ctx, id, func(e *entry) (err error) {
 		cred, err = e.source.get(ctx)
 		return err

@@ -87,10 +87,21 @@ func New[T comparable](fetch Fetch[T], opts Options) *Value[T] {
 // Get returns the value. While it is good it answers at once, from half of its life on also starting a refresh; with
 // none it waits for the shared fetch, or for ctx. Soon after a failed fetch the same error comes back without another.
 func (v *Value[T]) Get(ctx context.Context) (T, error) {
-	if h := v.current.Load(); h != nil && h.age(time.Now()) == fresh {
-		return h.value, nil
+	if value, ok := v.Fresh(); ok {
+		return value, nil
 	}
 	return v.get(ctx)
+}
+
+// Fresh returns the value if it is good and it is not yet time to ask for its successor. A nil Value has none.
+func (v *Value[T]) Fresh() (value T, ok bool) {
+	if v == nil {
+		return value, false
+	}
+	if h := v.current.Load(); h != nil && h.age(time.Now()) == fresh {
+		return h.value, true
+	}
+	return value, false
 }
 
 func (v *Value[T]) get(ctx context.Context) (T, error) {
